@@ -1,0 +1,55 @@
+"""Files that are written whole or not at all."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+
+@contextmanager
+def atomic_path(target: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `target` and move it there when the block succeeds.
+
+    The suffix is kept, because many writers choose their format by it. When the block raises,
+    the temporary file goes and `target` stays as it was.
+    """
+    target = Path(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # The whole run of suffixes (.nii.gz) stays at the end of the temporary name.
+    handle, name = tempfile.mkstemp(
+        dir=target.parent, prefix=".writing-", suffix="".join(target.suffixes[-2:])
+    )
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        temporary.chmod(0o644)
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_json(target: Path, value: Any) -> None:
+    """Write `value` as indented JSON, whole or not at all."""
+    with atomic_path(target) as path:
+        path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def file_fingerprint(path: Path) -> str:
+    """Return a short fingerprint of a file: its size and the SHA-256 of its first and last MiB.
+
+    Beta files have a gigabyte each; their headers, first and last voxels and length tell two
+    downloads apart without reading all of it.
+    """
+    size = path.stat().st_size
+    digest = hashlib.sha256(str(size).encode())
+    with path.open("rb") as stream:
+        digest.update(stream.read(1 << 20))
+        if size > 1 << 21:
+            stream.seek(-(1 << 20), os.SEEK_END)
+            digest.update(stream.read())
+    return digest.hexdigest()[:16]

