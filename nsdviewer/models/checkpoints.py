@@ -89,7 +89,7 @@ def load_checkpoint(
     header = read_header(path, kind)
     try:
         with safe_open(path, framework="pt") as file:
-            tensors = {key: file.get_tensor(key) for key in file.keys()}
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a dict)
     except (SafetensorError, OSError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); fit or download it again.") from error
     return header, tensors

@@ -9,6 +9,7 @@ CLIP**: weak on people and on indoor scenes.
 
 import contextlib
 import io
+import re
 from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from nsdviewer.errors import ModelUnavailableError
 from nsdviewer.models.embeddings import ImageLike, as_pil, unit_rows
+from nsdviewer.models.words import is_scrap
 
 N_TOP_CLASSES = 10
 INPUT_SIZE_PX = 224
@@ -45,7 +47,7 @@ class ConseEmbedding:
                 for im in images[start : start + _BATCH]
             ]
             batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
-            with torch.inference_mode():
+            with torch.no_grad():
                 rows.append(self.encode_tensor(batch).numpy())
         return np.concatenate(rows)
 
@@ -54,9 +56,18 @@ class ConseEmbedding:
         sentences = self._encode_sentences([f"a photo of a {text}" for text in texts])
         return unit_rows(sentences - self._class_mean)
 
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of `text` that MiniLM cuts into scraps."""
+        tokenizer, _ = self._text_network
+        return [w for w in re.findall(r"[^\W\d_]+", text) if is_scrap(tokenizer.tokenize(w), w)]
+
     def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
         """Return (n, 384) unit vectors of (n, 3, H, W) images in [0, 1], differentiably."""
         return self.embed_logits(self.network(self.prepare(images)))
+
+    def to(self, device: torch.device) -> None:
+        """Move the image network to `device`; texts stay on the CPU."""
+        self.network.to(device)
 
     def prepare(self, images: torch.Tensor, size_px: int = INPUT_SIZE_PX) -> torch.Tensor:
         """Resize (n, 3, H, W) images in [0, 1] and scale them as the network expects."""
@@ -134,7 +145,7 @@ class ConseEmbedding:
                 truncation=True,
                 return_tensors="pt",
             )
-            with torch.inference_mode():
+            with torch.no_grad():
                 states = model(**tokens).last_hidden_state
             mask = tokens["attention_mask"].unsqueeze(-1)
             pooled = (states * mask).sum(1) / mask.sum(1)

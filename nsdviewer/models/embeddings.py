@@ -13,7 +13,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from nsdviewer.errors import ModelUnavailableError, RequestError
+from nsdviewer.errors import RequestError
 
 ImageLike = NDArray[np.uint8] | Image.Image
 
@@ -37,6 +37,10 @@ class Embedding(Protocol):
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (n_texts, dimension) unit vectors."""
+        ...
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of `text` that the text network has hardly a notion of."""
         ...
 
     def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
@@ -121,15 +125,3 @@ def _load_open_clip(rest: str) -> Embedding:
 
 register_embedding("conse", _load_conse)
 register_embedding("open_clip", _load_open_clip)
-
-__all__ = [
-    "DEFAULT_OPEN_CLIP",
-    "Embedding",
-    "ImageLike",
-    "ModelUnavailableError",
-    "as_pil",
-    "embedding_names",
-    "load_embedding",
-    "register_embedding",
-    "unit_rows",
-]

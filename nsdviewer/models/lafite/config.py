@@ -56,7 +56,7 @@ class LafiteConfig:
             channel_base=4096,
             channel_max=192,
             n_condition=192,
-            condition_lr_multiplier=0.1,
+            condition_lr_multiplier=1.0,
             mapping_lr_multiplier=0.1,
         )
 

@@ -4,6 +4,7 @@ The realness logit adds ⟨h, f_D(x)⟩ sample by sample, h being the condition 
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from torch import nn
@@ -48,7 +49,7 @@ class Discriminator(nn.Module):
         sizes = [config.n_channels(r) for r in reversed(config.resolutions)]
         self.from_rgb = Convolution(3, sizes[0], 1)
         self.blocks = nn.Sequential(
-            *(ResidualBlock(a, b) for a, b in zip(sizes[:-1], sizes[1:], strict=True))
+            *(ResidualBlock(a, b) for a, b in pairwise(sizes))
         )
         self.last = Convolution(sizes[-1] + 1, sizes[-1], 3)
         self.vector = FullyConnected(sizes[-1] * 16, config.n_w, activation=True)

@@ -8,6 +8,8 @@ arXiv:2111.13792. Written from the paper's description.
     e ──► 2 layers ──────┘
 """
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -29,7 +31,7 @@ class Mapping(nn.Module):
         self.layers = nn.Sequential(
             *(
                 FullyConnected(a, b, activation=True, lr_multiplier=config.mapping_lr_multiplier)
-                for a, b in zip(sizes[:-1], sizes[1:], strict=True)
+                for a, b in pairwise(sizes)
             )
         )
 

@@ -15,6 +15,8 @@ from nsdviewer.models.embeddings import Embedding
 
 _SUFFIXES = (".jpg", ".jpeg", ".png", ".webp")
 _EMBEDDED_SIZE_PX = 256
+# Crops much smaller than their photograph would ask for many pictures from one embedding.
+_SMALLEST_CROP = 0.8
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,9 @@ def build_image_set(
                 crops = [
                     apply_crop(
                         image,
-                        choose_crop(image.width, image.height, None if k == 0 else rng),
+                        choose_crop(
+                            image.width, image.height, None if k == 0 else rng, _SMALLEST_CROP
+                        ),
                         _EMBEDDED_SIZE_PX,
                     )
                     for k in range(n_crops_each)

@@ -1,0 +1,1 @@
+"""The desktop window: the one place where Qt lives."""

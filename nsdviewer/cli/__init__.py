@@ -1,0 +1,5 @@
+"""The command line: parse, call, show. It computes nothing itself."""
+
+from nsdviewer.cli.main import WindowRequest, main, wants_window
+
+__all__ = ["WindowRequest", "main", "wants_window"]

@@ -1,0 +1,76 @@
+"""Which command was asked for, and what its end means to a shell.
+
+Exit status: 0 done, 1 the data or the request is at fault (one sentence), 2 usage, 130 cancelled.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from nsdviewer.cli.parser import COMMANDS, build_parser
+from nsdviewer.errors import Cancelled, NsdViewerError
+
+EXIT_FAULT, EXIT_CANCELLED = 1, 130
+
+
+@dataclass(frozen=True)
+class WindowRequest:
+    """That the window be opened.
+
+    Attributes
+    ----------
+    kind
+        ``demo``, ``open`` (with `path`, a root or a saved view) or ``last``.
+    """
+
+    kind: str
+    path: Path | None = None
+
+
+def wants_window(argv: Sequence[str]) -> WindowRequest | None:
+    """Return what the window is to show, or None when `argv` is a command for the shell."""
+    if not argv:
+        return WindowRequest("last")
+    if argv[0] == "demo" and not {"--headless", "-h", "--help"} & set(argv):
+        return WindowRequest("demo") if len(argv) == 1 else None
+    if len(argv) == 1 and argv[0] not in COMMANDS and not argv[0].startswith("-"):
+        return WindowRequest("open", Path(argv[0]))
+    return None
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command and return its exit status."""
+    # The networks come from packages on this machine; asking a hub first only costs time.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    try:
+        arguments = build_parser().parse_args(list(argv))
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    try:
+        return _run(arguments)
+    except NsdViewerError as error:
+        print(f"nsdviewer: {error}", file=sys.stderr)
+        return EXIT_FAULT
+    except (KeyboardInterrupt, Cancelled):
+        print("nsdviewer: cancelled", file=sys.stderr)
+        return EXIT_CANCELLED
+    except BrokenPipeError:
+        # The reader of our output has gone, as `head` does; that is no fault.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        where = f" {error.filename}" if error.filename else ""
+        print(
+            f"nsdviewer: {error.strerror or error}:{where}; check that the place exists and can be "
+            "written.",
+            file=sys.stderr,
+        )
+        return EXIT_FAULT
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    status = arguments.run(arguments)
+    return int(status or 0)

@@ -1,0 +1,150 @@
+"""Commands that fit, train and use models."""
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from nsdviewer.cli.data_commands import open_workspace, require_suffix
+from nsdviewer.errors import RequestError
+from nsdviewer.files import atomic_path
+from nsdviewer.jobs import StreamProgress
+from nsdviewer.models.decoder import Decoder, load_decoder
+from nsdviewer.models.encoder import Encoder
+from nsdviewer.rendering.montage import write_montage
+from nsdviewer.session.decoding import decode_groups
+from nsdviewer.session.fitting import (
+    DECODER_ROI,
+    ENCODER_ROI,
+    fit_workspace_decoder,
+    fit_workspace_encoder,
+)
+from nsdviewer.session.scenes import seen_and_painted
+from nsdviewer.session.workspace import Workspace
+
+
+def run_fit(arguments: argparse.Namespace) -> int:
+    """Fit a decoder or an encoder and print its held-out figures."""
+    if arguments.out is not None:
+        require_suffix(arguments.out, ".safetensors")
+    workspace = open_workspace(arguments)
+    model: Decoder | Encoder
+    if arguments.kind == "decoder":
+        roi = arguments.roi or DECODER_ROI
+        model = fit_workspace_decoder(workspace, StreamProgress(), roi, arguments.seed)
+    else:
+        roi = arguments.roi or ENCODER_ROI
+        model = fit_workspace_encoder(workspace, StreamProgress(), roi, arguments.seed)
+    out = arguments.out or workspace.model_path(arguments.kind)
+    model.save(out)
+    for name, value in model.header.scores.items():
+        print(f"{name} {value:.4f}")
+    print(out)
+    return 0
+
+
+def run_decode(arguments: argparse.Namespace) -> int:
+    """Decode trials, paint them, and lay them out beside what was seen."""
+    arguments.embedding = (
+        load_decoder(arguments.decoder).header.embedding if arguments.decoder else ""
+    )
+    workspace = open_workspace(arguments)
+    trials = workspace.table.select(arguments.trials)
+    groups = _group(workspace, trials, arguments.trials, arguments.repeats)
+    decoder_path = str(arguments.decoder or "")
+    painter = workspace.painter(str(arguments.generator or ""))
+    workspace.betas(workspace.decoder(decoder_path).header.roi, StreamProgress())
+    decoded = decode_groups(workspace, groups, decoder_path)
+    painted = painter.paint(decoded, arguments.seed)
+    _write_decoded(workspace, groups, decoded, painted, arguments.out)
+    data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
+    caption = (
+        f"{data}, subject {workspace.subject} · {workspace.embedding.title} · {painter.name}, "
+        f"seed {arguments.seed}"
+    )
+    titles = [f"trial {g[0]} (n = {len(g)})" for g in groups]
+    pairs = seen_and_painted(workspace, groups, painted)
+    for suffix in (".png", ".pdf"):
+        write_montage(pairs, titles, caption, arguments.out / f"montage{suffix}")
+    print(arguments.out)
+    return 0
+
+
+def _group(
+    workspace: Workspace, trials: NDArray[np.int64], expression: str, repeats: str
+) -> list[NDArray[np.int64]]:
+    """Return the trials of each row: one each, or all of a picture's among `trials`."""
+    named = not any(c.isdigit() for c in expression.replace("full-40", "").replace("legacy-37", ""))
+    if repeats == "single" or (repeats == "auto" and not named):
+        return [np.array([t]) for t in trials]
+    nsd_ids = workspace.table.column("nsd_id")[trials]
+    _, first = np.unique(nsd_ids, return_index=True)
+    return [trials[nsd_ids == nsd_ids[i]] for i in np.sort(first)]
+
+
+def _write_decoded(
+    workspace: Workspace,
+    groups: list[NDArray[np.int64]],
+    decoded: NDArray[np.float32],
+    painted: NDArray[np.uint8],
+    folder: Path,
+) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    first = np.array([g[0] for g in groups])
+    nsd_ids = workspace.table.column("nsd_id")[first]
+    with atomic_path(folder / "embeddings.npz") as path, path.open("wb") as stream:
+        np.savez(
+            stream,
+            decoded=decoded,
+            true=workspace.image_embeddings(nsd_ids),
+            trial=first,
+            nsd_id=nsd_ids,
+            n_repeats=np.array([len(g) for g in groups]),
+        )
+    for trial, picture in zip(first, painted, strict=True):
+        with atomic_path(folder / f"recon_{trial:05d}.png") as path:
+            Image.fromarray(picture).save(path)
+
+
+def run_train(arguments: argparse.Namespace) -> int:
+    """Train the generator."""
+    import torch
+
+    from nsdviewer.models.conse import ConseEmbedding
+    from nsdviewer.models.lafite.config import LafiteConfig
+    from nsdviewer.models.lafite.image_set import build_image_set
+    from nsdviewer.models.lafite.perceptual import FeatureLoss
+    from nsdviewer.models.lafite.training import STATE_FILE, Trainer, TrainingConfig
+
+    progress = StreamProgress(period_s=10)
+    embedding = ConseEmbedding()
+    network = LafiteConfig.small(arguments.resolution, embedding.dimension)
+    has_state = (arguments.out / STATE_FILE).exists()
+    if has_state and not arguments.resume:
+        raise RequestError(
+            f"{arguments.out} holds a training already; add --resume to go on, or name another "
+            "folder."
+        )
+    if arguments.resume and not has_state:
+        raise RequestError(f"{arguments.out} holds no training to resume; leave out --resume.")
+    images = build_image_set(
+        arguments.images, embedding, arguments.resolution, arguments.crops, arguments.seed,
+        arguments.out / "image_set.npz", progress,
+    )  # fmt: skip
+    config = TrainingConfig(seed=arguments.seed)
+    if arguments.paired_images is not None:
+        config = replace(config, n_paired_images=arguments.paired_images)
+    if arguments.adversarial_images is not None:
+        config = replace(config, n_adversarial_images=arguments.adversarial_images)
+    best = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(arguments.device or best)
+    embedding.to(device)
+    trainer = Trainer(network, config, images, FeatureLoss(embedding), arguments.out, device)
+    if arguments.resume:
+        trainer.resume()
+    trainer.run(progress)
+    print(arguments.out / "generator.safetensors")
+    return 0

@@ -1,0 +1,163 @@
+"""Concept expressions: ``0.7*"a face" + 0.3*dog - car``, and the direction they name.
+
+    expression := [+|-] term { (+|-) term }
+    term       := [number *] (word … | "quoted phrase" | image:NSDID | trial:N | roi:NAME)
+
+Neighbouring words form one phrase. Each term is scaled to unit norm before weighting; so is the
+sum.
+"""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.errors import ConceptError
+
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<quoted>"[^"]*"|'[^']*'|“[^”]*”)
+      | (?P<reference>(?:image|trial|roi):[^\s+*"]+)
+      | (?P<number>\d+(?:[.,]\d+)?|\.\d+)(?=\s*\*)
+      | (?P<operator>[+*\-−–])
+      | (?P<word>[^\s+*"“”−–-]+(?:-[^\s+*"“”−–-]+)*)
+    )""",
+    re.VERBOSE,
+)
+_MINUS = "-−–"
+_SMALLEST_NORM = 1e-6
+
+
+class TermKind(Enum):
+    """What a term refers to."""
+
+    TEXT = "text"
+    IMAGE = "image"
+    TRIAL = "trial"
+    ROI = "roi"
+
+
+@dataclass(frozen=True)
+class Term:
+    """One weighted term; `value` is a phrase, a 0-based id as text, or a ROI name."""
+
+    weight: float
+    kind: TermKind
+    value: str
+
+
+class TermSource(Protocol):
+    """What knows the vectors of terms."""
+
+    def unknown_words(self, text: str) -> list[str]:
+        """Return the words of `text` that the text network does not know."""
+        ...
+
+    def term_vector(self, term: Term) -> NDArray[np.float32]:
+        """Return the (n_embedding,) vector of a term, of any length."""
+        ...
+
+
+def parse_concept(expression: str) -> tuple[Term, ...]:
+    """Read a concept expression.
+
+    Raises
+    ------
+    ConceptError
+        If it is empty or cannot be read; the message says where.
+    """
+    tokens = _tokenise(expression)
+    if not tokens:
+        raise ConceptError("The concept is empty; type a word, for example animal - tool.")
+    terms: list[Term] = []
+    position = 0
+    while position < len(tokens):
+        sign, position = _read_sign(tokens, position, first=not terms, expression=expression)
+        term, position = _read_term(tokens, position, sign, expression)
+        terms.append(term)
+    return tuple(terms)
+
+
+def concept_direction(terms: tuple[Term, ...], source: TermSource) -> NDArray[np.float32]:
+    """Return the unit direction (n_embedding,) that `terms` name.
+
+    Raises
+    ------
+    ConceptError
+        If a word is unknown, or the terms cancel out.
+    """
+    total: NDArray[np.float64] | None = None
+    for term in terms:
+        if term.kind is TermKind.TEXT and (unknown := source.unknown_words(term.value)):
+            raise ConceptError(
+                f"The embedding does not know the word '{unknown[0]}'; check its spelling or say it "
+                "in other words."
+            )
+        vector = np.asarray(source.term_vector(term), dtype=np.float64)
+        norm = np.linalg.norm(vector)
+        if norm < _SMALLEST_NORM:
+            raise ConceptError(f"The term '{term.value}' has no direction; choose another.")
+        part = term.weight * vector / norm
+        total = part if total is None else total + part
+    if total is None or np.linalg.norm(total) < _SMALLEST_NORM:
+        raise ConceptError("The terms of this concept cancel out; change a weight or a word.")
+    return np.asarray(total / np.linalg.norm(total), dtype=np.float32)
+
+
+_Token = tuple[str, str]
+
+
+def _tokenise(expression: str) -> list[_Token]:
+    tokens: list[_Token] = []
+    position = 0
+    while expression[position:].strip():
+        match = _TOKEN.match(expression, position)
+        if match is None or match.lastgroup is None:
+            raise ConceptError(
+                f"The concept cannot be read at '{expression[position:].strip()}'; write words, "
+                '"quoted phrases", + and -, and weights as 0.5*word.'
+            )
+        tokens.append((match.lastgroup, match.group(match.lastgroup)))
+        position = match.end()
+    return tokens
+
+
+def _read_sign(
+    tokens: list[_Token], position: int, first: bool, expression: str
+) -> tuple[float, int]:
+    kind, text = tokens[position]
+    if kind == "operator" and text in "+" + _MINUS:
+        return (-1.0 if text in _MINUS else 1.0), position + 1
+    if first:
+        return 1.0, position
+    raise ConceptError(f"A + or - is missing before '{text}' in '{expression}'.")
+
+
+def _read_term(
+    tokens: list[_Token], position: int, sign: float, expression: str
+) -> tuple[Term, int]:
+    weight = sign
+    if position < len(tokens) and tokens[position][0] == "number":
+        weight *= float(tokens[position][1].replace(",", "."))
+        position += 2  # the tokeniser has seen the * after a number
+    if position >= len(tokens) or tokens[position][0] == "operator":
+        raise ConceptError(f"A word is missing at the end of '{expression}' or after a sign.")
+    kind, text = tokens[position]
+    if kind == "reference":
+        prefix, _, value = text.partition(":")
+        if prefix != "roi" and not value.isdigit():
+            raise ConceptError(f"'{text}' needs a number, for example {prefix}:12.")
+        return Term(weight, TermKind(prefix), value), position + 1
+    if kind == "quoted":
+        phrase = text[1:-1].strip()
+        if not phrase:
+            raise ConceptError(f"There is an empty phrase in '{expression}'; put a word into it.")
+        return Term(weight, TermKind.TEXT, phrase), position + 1
+    words = []
+    while position < len(tokens) and tokens[position][0] == "word":
+        words.append(tokens[position][1])
+        position += 1
+    return Term(weight, TermKind.TEXT, " ".join(words)), position

@@ -1,0 +1,90 @@
+"""Image embeddings on disk, keyed by what the picture holds and which model embedded it."""
+
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.errors import DataError
+from nsdviewer.files import atomic_path
+from nsdviewer.jobs import Progress
+from nsdviewer.models.embeddings import Embedding, ImageLike, as_pil
+
+_BLOCK = 256
+
+
+def content_key(image: ImageLike) -> str:
+    """Return the key of a picture: the SHA-256 of its size and pixels."""
+    pixels = np.asarray(as_pil(image))
+    return hashlib.sha256(str(pixels.shape).encode() + pixels.tobytes()).hexdigest()
+
+
+class CachedEmbedding:
+    """An embedding whose picture vectors are remembered in a folder.
+
+    It is an `Embedding` itself. Vectors are written block by block, so that a killed run goes on
+    where it stood.
+    """
+
+    def __init__(self, embedding: Embedding, folder: Path) -> None:
+        self._embedding = embedding
+        self._known: dict[str, NDArray[np.float32]] = {}
+        self.name = embedding.name
+        self.title = embedding.title
+        self.dimension = embedding.dimension
+        self.encode_texts = embedding.encode_texts
+        self.encode_tensor = embedding.encode_tensor
+        self.unknown_words = embedding.unknown_words
+        self._file = folder / f"embeddings_{re.sub(r'[^A-Za-z0-9]+', '_', embedding.name)}.npz"
+        self._read()
+
+    def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
+        """Return (n, dimension) unit vectors; pictures seen before are not embedded again."""
+        keys = [content_key(image) for image in images]
+        missing = {k: image for k, image in zip(keys, images, strict=True) if k not in self._known}
+        if missing:
+            vectors = self._embedding.encode_images(list(missing.values()))
+            self._known.update(zip(missing, vectors, strict=True))
+            self._write()
+        if not keys:
+            return np.zeros((0, self.dimension), np.float32)
+        return np.stack([self._known[k] for k in keys])
+
+    def encode_stream(
+        self,
+        n_images: int,
+        read: Callable[[NDArray[np.int64]], Sequence[ImageLike] | NDArray[np.uint8]],
+        progress: Progress,
+    ) -> NDArray[np.float32]:
+        """Embed `n_images` pictures that `read` returns by position, a block at a time."""
+        rows = [np.zeros((0, self.dimension), np.float32)]
+        for start in range(0, n_images, _BLOCK):
+            progress.report(start / n_images, f"embedding pictures ({self.name})")
+            positions = np.arange(start, min(start + _BLOCK, n_images))
+            rows.append(self.encode_images(list(read(positions))))
+        progress.report(1.0, f"{n_images} pictures embedded")
+        return np.concatenate(rows)
+
+    def _read(self) -> None:
+        if not self._file.exists():
+            return
+        try:
+            with np.load(self._file) as stored:
+                keys, vectors = stored["keys"], stored["vectors"]
+        except Exception as error:  # numpy and zipfile raise many kinds for damaged files
+            raise DataError(
+                f"The embedding cache {self._file} is damaged ({error}); delete it to make it again."
+            ) from error
+        if vectors.ndim == 2 and vectors.shape[1] == self.dimension:
+            self._known = dict(zip(keys.tolist(), vectors, strict=True))
+
+    def _write(self) -> None:
+        with atomic_path(self._file) as path, path.open("wb") as stream:
+            np.savez(
+                stream,
+                keys=np.array(list(self._known)),
+                vectors=np.stack(list(self._known.values())),
+            )

@@ -1,0 +1,84 @@
+"""What decoder and encoder files share: whose voxels they speak of, and how these were scaled."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.data.responses import SessionStatistics
+from nsdviewer.errors import CheckpointError
+from nsdviewer.state import BetaVersion, Space
+
+
+@dataclass(frozen=True)
+class MappingHeader:
+    """Everything needed to use a fitted map, apart from its arrays.
+
+    Attributes
+    ----------
+    roi
+        ROI expression whose voxels were used.
+    shape
+        Grid of the volume.
+    split
+        Name of the split; its training trials gave the statistics.
+    n_images, n_trials
+        Size of the training set.
+    scores
+        Named figures measured on held-out pictures.
+    """
+
+    subject: int
+    space: str
+    version: str
+    roi: str
+    shape: tuple[int, int, int]
+    embedding: str
+    embedding_title: str
+    split: str
+    seed: int
+    n_images: int
+    n_trials: int
+    simulated: bool
+    scores: dict[str, float]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return JSON-serialisable values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, header: dict[str, Any], path: Path) -> "MappingHeader":
+        """Read a checkpoint's header; raises `CheckpointError` if a field is missing."""
+        try:
+            values = {name: header[name] for name in cls.__dataclass_fields__}
+        except KeyError as error:
+            raise CheckpointError(f"{path} lacks {error} in its header; fit it again.") from error
+        values["shape"] = tuple(values["shape"])
+        return cls(**values)
+
+    def require(self, subject: int, space: Space, version: BetaVersion, embedding: str) -> None:
+        """Raise `CheckpointError` unless the map was fitted for exactly these."""
+        wanted = {
+            "subject": subject,
+            "space": space.value,
+            "version": version.value,
+            "embedding": embedding,
+        }
+        for name, value in wanted.items():
+            found = getattr(self, name)
+            if found != value:
+                raise CheckpointError(
+                    f"The model was fitted for {name} {found}, not {value}; fit one for {name} "
+                    f"{value} with 'nsdviewer fit'."
+                )
+
+
+def statistics_tensors(ijk: NDArray[np.int64], statistics: SessionStatistics) -> dict[str, Any]:
+    """Return the arrays that both kinds of file hold."""
+    return {
+        "ijk": ijk.astype(np.int32),
+        "session_mean_psc": statistics.mean_psc,
+        "session_sd_psc": statistics.sd_psc,
+    }

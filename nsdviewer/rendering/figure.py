@@ -1,0 +1,232 @@
+"""The figure of a scene: rendered cortex and slices as pictures, everything else as vector text.
+
+The only place, with `montage`, that writes figures. Window and command line call the same function
+with the same scene.
+"""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import ListedColormap, Normalize
+from matplotlib.figure import Figure
+from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
+
+from nsdviewer.errors import RequestError
+from nsdviewer.files import atomic_path
+from nsdviewer.rendering.brain3d import project_labels, render_brain
+from nsdviewer.rendering.scene import Scene
+from nsdviewer.rendering.theme import PALETTES, Palette, colour_table
+from nsdviewer.state import Theme
+
+WIDTH_MM, HEIGHT_MM = 183.0, 118.0
+_MM_PER_INCH = 25.4
+_BRAIN_PX = (1500, 940)
+_SUFFIXES = (".png", ".svg", ".pdf")
+_DPI = 300
+_POSITIVE, _NEGATIVE = "#e07b45", "#4f8fd0"
+
+
+def export_figure(scene: Scene, path: Path) -> None:
+    """Write the figure of a scene as PNG, SVG or PDF, by suffix; whole or not at all.
+
+    Raises
+    ------
+    RequestError
+        If the suffix is another.
+    """
+    path = Path(path)
+    if path.suffix.lower() not in _SUFFIXES:
+        raise RequestError(
+            f"A figure is written as {', '.join(_SUFFIXES)}; {path.name} is none of these."
+        )
+    figure = compose_figure(scene)
+    note = json.dumps(scene.state.to_dict())
+    with atomic_path(path) as temporary:
+        write_figure(figure, temporary, path.suffix.lower(), note)
+
+
+def write_figure(figure: Figure, path: Path, suffix: str, note: str) -> None:
+    """Save a matplotlib figure with text as text; `note` goes into the file's metadata."""
+    by_suffix: dict[str, dict[str, Any]] = {
+        ".png": {"Software": "nsdviewer", "Description": note},
+        ".svg": {"Creator": "nsdviewer", "Description": note, "Date": None},
+        ".pdf": {"Creator": "nsdviewer", "Subject": note, "CreationDate": None},
+    }
+    # SVG and PDF keep letters as letters; ids that do not change make files comparable.
+    settings: Any = {"svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "nsdviewer"}
+    with mpl.rc_context(settings):
+        figure.savefig(
+            path,
+            format=suffix[1:],
+            dpi=_DPI,
+            facecolor=figure.get_facecolor(),
+            metadata=by_suffix[suffix],
+        )
+
+
+def figure_pixels(scene: Scene) -> np.ndarray[Any, np.dtype[np.uint8]]:
+    """Return (height, width, 3) of the figure as it would be written to PNG."""
+    figure = compose_figure(scene)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="rgba", dpi=_DPI)
+    width, height = figure.canvas.get_width_height()
+    scale = _DPI / figure.dpi
+    shape = (round(height * scale), round(width * scale), 4)
+    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(shape)[..., :3]
+
+
+def compose_figure(scene: Scene) -> Figure:
+    """Lay the scene out on a page 183 mm wide, a journal's two columns."""
+    palette = PALETTES[scene.state.theme]
+    with mpl.rc_context(_style(palette)):
+        figure = Figure(
+            figsize=(WIDTH_MM / _MM_PER_INCH, HEIGHT_MM / _MM_PER_INCH), facecolor=palette.window
+        )
+        FigureCanvasAgg(figure)
+        page = figure.add_gridspec(
+            2, 2, width_ratios=(2.35, 1), height_ratios=(2.1, 1),
+            left=0.012, right=0.985, top=0.905, bottom=0.115, wspace=0.045, hspace=0.08,
+        )  # fmt: skip
+        _write_header(figure, scene, palette)
+        _draw_brain(figure, page[0, 0], scene, palette)
+        _draw_slices(figure, page[1, 0], scene, palette)
+        right = GridSpecFromSubplotSpec(2, 1, page[:, 1], height_ratios=(0.9, 1.6), hspace=0.22)
+        _draw_pictures(figure, right[0], scene, palette)
+        _draw_bars(figure, right[1], scene, palette)
+        _write_provenance(figure, scene, palette)
+        return figure
+
+
+def _style(palette: Palette) -> Any:
+    return {
+        "font.family": ["DejaVu Sans"],
+        "font.size": 6.5,
+        "text.color": palette.text,
+        "axes.labelcolor": palette.muted,
+        "xtick.color": palette.muted,
+        "ytick.color": palette.text,
+        "axes.edgecolor": palette.border,
+    }
+
+
+def _write_header(figure: Figure, scene: Scene, palette: Palette) -> None:
+    concept = scene.state.concept or "no concept"
+    figure.text(0.012, 0.945, concept, fontsize=11, fontweight="bold", va="center")
+    if scene.simulated:
+        figure.text(
+            0.985, 0.945, "simulated data", color=palette.warning, fontsize=7.5, ha="right",
+            va="center", fontweight="bold",
+        )  # fmt: skip
+
+
+def _draw_brain(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+    axes = figure.add_subplot(place)
+    axes.axis("off")
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    if not scene.hemispheres:
+        axes.text(0.5, 0.5, "no surfaces on disk", ha="center", color=palette.muted)
+        return
+    picture = render_brain(scene, *_BRAIN_PX)
+    axes.imshow(picture, extent=(0, 1, 0, 1), aspect="auto", interpolation="lanczos")
+    for name, x, y in project_labels(scene, *_BRAIN_PX):
+        axes.text(x, y, name, fontsize=4.6, ha="center", va="center", color=palette.text)
+    bar = axes.inset_axes((0.945, 0.55, 0.014, 0.36))
+    _draw_colour_bar(figure, bar, scene)
+    axes.text(
+        0.93, 0.955, scene.colour_bar_title, fontsize=5, ha="right", va="top", color=palette.muted
+    )
+
+
+def _draw_colour_bar(figure: Figure, axes: Any, scene: Scene) -> None:
+    limit = scene.limit_psc
+    scale = mpl.cm.ScalarMappable(
+        Normalize(-limit, limit), ListedColormap(colour_table(scene.state.theme))
+    )
+    bar = figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
+    bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=5)
+    bar.ax.yaxis.set_ticks_position("left")
+    bar.outline.set_visible(False)
+
+
+def _draw_slices(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+    widths = [s.rgb.shape[1] / s.rgb.shape[0] for s in scene.slices]
+    row = GridSpecFromSubplotSpec(1, 3, place, width_ratios=widths, wspace=0.02)
+    for index, one in enumerate(scene.slices):
+        axes = figure.add_subplot(row[index])
+        axes.imshow(one.rgb, interpolation="lanczos")
+        column, line = (c * one.zoom for c in one.cursor)
+        axes.axvline(column, color=palette.accent, linewidth=0.4)
+        axes.axhline(line, color=palette.accent, linewidth=0.4)
+        axes.set_axis_off()
+        # On the slice itself the background is the volume's black, in both themes.
+        axes.text(0.03, 0.97, one.plane, transform=axes.transAxes, fontsize=5, va="top",
+                  color="#c8d0da")  # fmt: skip
+
+
+def _draw_pictures(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+    row = GridSpecFromSubplotSpec(1, 2, place, wspace=0.06)
+    pictures = ((scene.seen, "seen"), (scene.reconstructed, "reconstructed"))
+    for index, (picture, name) in enumerate(pictures):
+        axes = figure.add_subplot(row[index])
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.set_anchor("N")
+        if picture is None:
+            axes.text(0.5, 0.5, "no trial", ha="center", color=palette.muted)
+            continue
+        axes.imshow(picture, interpolation="lanczos" if index else "antialiased")
+        axes.set_title(name, fontsize=6, color=palette.muted, pad=2)
+        for spine in axes.spines.values():
+            spine.set_visible(False)
+    box = place.get_position(figure)
+    figure.text(box.x0, box.y0 + 0.022, scene.trial_title, fontsize=5, color=palette.text)
+    scores = "   ".join(f"{value} {name}" for value, name in scene.trial_scores)
+    figure.text(box.x0, box.y0 - 0.002, scores, fontsize=5, color=palette.muted)
+
+
+def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+    axes = figure.add_subplot(place, facecolor="none")
+    bars = scene.roi_bars
+    axes.set_title(
+        "map by region: mean ± s.e.m. over voxels", fontsize=6, color=palette.muted, loc="left"
+    )
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    if not bars:
+        axes.text(0.5, 0.5, "no region above the noise-ceiling floor", ha="center",
+                  transform=axes.transAxes, color=palette.muted)  # fmt: skip
+        axes.set_axis_off()
+        return
+    means = np.array([b.mean_psc for b in bars])
+    position = np.arange(len(bars))
+    colours = [_POSITIVE if m >= 0 else _NEGATIVE for m in means]
+    axes.barh(position, means, color=colours, height=0.66)
+    axes.errorbar(means, position, xerr=[b.sem_psc for b in bars], fmt="none",
+                  ecolor=palette.text, elinewidth=0.5)  # fmt: skip
+    axes.axvline(0, color=palette.muted, linewidth=0.4)
+    axes.set_yticks(position, [b.name for b in bars], fontsize=5)
+    axes.tick_params(axis="y", length=0)
+    axes.tick_params(axis="x", labelsize=5, length=2, width=0.4)
+    axes.set_xlabel("% signal change per unit", fontsize=5.5)
+    axes.invert_yaxis()
+    # Room for the names of the regions, which stand left of the axes.
+    box = axes.get_position()
+    axes.set_position((box.x0 + 0.05, box.y0, box.width - 0.05, box.height))
+
+
+def _write_provenance(figure: Figure, scene: Scene, palette: Palette) -> None:
+    lines = scene.provenance
+    half = (len(lines) + 1) // 2
+    text = "\n".join("   |   ".join(part) for part in (lines[:half], lines[half:]) if part)
+    figure.text(0.012, 0.018, text, fontsize=4.8, color=palette.muted, va="bottom", linespacing=1.5)
+
+
+def figure_background(theme: Theme) -> str:
+    """Return the page colour of a theme."""
+    return PALETTES[theme].window

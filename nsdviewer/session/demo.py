@@ -1,0 +1,89 @@
+"""The first state of a root: whatever is missing is made, fitted and kept."""
+
+import shutil
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+from nsdviewer.data.layout import SIMULATED_FLAG, NsdRoot
+from nsdviewer.data.simulate import simulate
+from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.models.embeddings import load_embedding
+from nsdviewer.models.image_cache import CachedEmbedding
+from nsdviewer.session.fitting import fit_workspace_decoder, fit_workspace_encoder
+from nsdviewer.session.workspace import DEFAULT_EMBEDDING_SIMULATED, Workspace
+from nsdviewer.state import ViewState
+
+DEMO_SEED = 0
+DEMO_CONCEPT = "animal"
+_PREFERRED_OUTLINES = ("floc-faces", "floc-places", "floc-bodies")
+
+
+def demo_root() -> Path:
+    """Return where the demo subject is kept: the user's data folder."""
+    return user_data_path("nsdviewer", appauthor=False) / "demo"
+
+
+def make_demo(progress: Progress, root: Path | None = None) -> ViewState:
+    """Return the demo's first state; simulate the subject and fit its maps where missing."""
+    root = root or demo_root()
+    if not (root / SIMULATED_FLAG).exists():
+        simulate_subjects(root, "demo", 1, DEMO_SEED, PartProgress(progress, 0.0, 0.6))
+    state = first_state(root, PartProgress(progress, 0.6, 1.0))
+    return state.replace(concept=DEMO_CONCEPT)
+
+
+def simulate_subjects(
+    root: Path,
+    preset: str,
+    n_subjects: int,
+    seed: int,
+    progress: Progress,
+    n_sessions: int | None = None,
+) -> None:
+    """Simulate subjects with the download-free embedding, keeping its vectors beside the tree."""
+    # The vectors are made before the tree has its place; they move into it afterwards.
+    holding = root.with_name(root.name + ".embedding")
+    embedding = CachedEmbedding(load_embedding(DEFAULT_EMBEDDING_SIMULATED), holding)
+    try:
+        simulate(root, preset, n_subjects, seed, embedding, progress, n_sessions)
+        cache = NsdRoot.open(root).cache_folder
+        cache.mkdir(parents=True, exist_ok=True)
+        for file in holding.glob("*.npz"):
+            shutil.move(file, cache / file.name)
+    finally:
+        shutil.rmtree(holding, ignore_errors=True)
+
+
+def first_state(root: Path, progress: Progress) -> ViewState:
+    """Return the state a root opens with, fitting decoder and encoder where they are missing.
+
+    Raises
+    ------
+    NsdViewerError
+        If the folder is no NSD root, or holds too little to fit on.
+    """
+    opened = NsdRoot.open(root)
+    subject = opened.subjects[0] if opened.subjects else 1
+    workspace = Workspace(opened, subject)
+    fit_missing(workspace, progress)
+    outlines = tuple(c for c in _PREFERRED_OUTLINES if c in workspace.collections)
+    shared = workspace.table.select("shared")
+    chosen = shared if len(shared) else workspace.table.select("all")
+    return ViewState(
+        root=str(opened.path),
+        subject=subject,
+        trials=(int(chosen[0]),),
+        roi_collections=outlines,
+        concept=DEMO_CONCEPT,
+    )
+
+
+def fit_missing(workspace: Workspace, progress: Progress) -> None:
+    """Fit and keep the workspace's decoder and encoder where they are missing."""
+    decoder_file, encoder_file = workspace.model_path("decoder"), workspace.model_path("encoder")
+    if not decoder_file.exists():
+        fit_workspace_decoder(workspace, PartProgress(progress, 0.0, 0.5)).save(decoder_file)
+    if not encoder_file.exists():
+        fit_workspace_encoder(workspace, PartProgress(progress, 0.5, 1.0)).save(encoder_file)
+    progress.report(1.0, "ready")

@@ -1,0 +1,137 @@
+"""Fitting the two maps of one workspace, with held-out figures in their files."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.data.responses import average_responses, training_statistics
+from nsdviewer.data.trials import FULL_SPLIT
+from nsdviewer.data.volumes import read_volume
+from nsdviewer.errors import RequestError
+from nsdviewer.evaluation.metrics import two_way_identification
+from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.mapping.reliability import compute_ncsnr, noise_ceiling
+from nsdviewer.models.decoder import Decoder, fit_decoder
+from nsdviewer.models.encoder import Encoder, fit_encoder
+from nsdviewer.models.mapping_file import MappingHeader
+from nsdviewer.session.workspace import Workspace
+
+DECODER_ROI = "nsdgeneral"
+ENCODER_ROI = "cortex"
+_FEWEST_IMAGES = 20
+
+
+def fit_workspace_decoder(
+    workspace: Workspace, progress: Progress, roi: str = DECODER_ROI, seed: int = 0
+) -> Decoder:
+    """Fit embedding on voxels of `roi` over the training pictures, score on the shared ones.
+
+    Raises
+    ------
+    RequestError
+        If there are too few training pictures.
+    """
+    betas = workspace.betas(roi, PartProgress(progress, 0.0, 0.4))
+    table = workspace.table
+    train, test = _split_trials(workspace)
+    statistics = training_statistics(betas, table, train, PartProgress(progress, 0.4, 0.5))
+    average = PartProgress(progress, 0.5, 0.6)
+    ids, z, _ = average_responses(betas, table, train, statistics, average)
+    embeddings = workspace.image_embeddings(ids, PartProgress(progress, 0.6, 0.8))
+    progress.report(0.8, "fitting the decoder")
+    ridge = fit_decoder(z, embeddings, seed)
+    scores = {"train_cv_r2": float(np.mean(ridge.cv_r2))}
+    decoder = Decoder(_header(workspace, roi, seed, ids, train, {}), betas.ijk, statistics, ridge)
+    if len(test):
+        test_ids, test_z, _ = average_responses(betas, table, test, statistics, average)
+        true = workspace.image_embeddings(test_ids)
+        decoded = decoder.decode(test_z)
+        scores["test_two_way_identification"] = two_way_identification(true, decoded)
+        scores["test_cosine"] = float((true * decoded).sum(1).mean())
+    header = _header(workspace, roi, seed, ids, train, scores)
+    progress.report(1.0, "decoder fitted")
+    return Decoder(header, betas.ijk, statistics, ridge)
+
+
+def fit_workspace_encoder(
+    workspace: Workspace, progress: Progress, roi: str = ENCODER_ROI, seed: int = 0
+) -> Encoder:
+    """Fit voxels of `roi` on the embedding over the training pictures, score on the shared ones."""
+    betas = workspace.betas(roi, PartProgress(progress, 0.0, 0.4))
+    table = workspace.table
+    train, test = _split_trials(workspace)
+    statistics = training_statistics(betas, table, train, PartProgress(progress, 0.4, 0.5))
+    average = PartProgress(progress, 0.5, 0.6)
+    ids, z, _ = average_responses(betas, table, train, statistics, average)
+    embeddings = workspace.image_embeddings(ids, PartProgress(progress, 0.6, 0.8))
+    progress.report(0.8, "fitting the encoder")
+    ridge = fit_encoder(embeddings, z, seed)
+    ncsnr = _ncsnr(workspace, roi, progress)
+    if len(test):
+        test_ids, test_z, n_repeats = average_responses(betas, table, test, statistics, average)
+        predicted = ridge.predict(workspace.image_embeddings(test_ids))
+        test_r = _columnwise_r(test_z, predicted)
+        ceiling = noise_ceiling(ncsnr, n_repeats)
+    else:
+        test_r = np.full(betas.n_voxels, np.nan, np.float32)
+        ceiling = noise_ceiling(ncsnr, np.array([1]))
+    # A voxel that never varies has no reliability; NaN must not look like a perfect one.
+    ceiling = np.where(np.isfinite(ncsnr), ceiling, np.nan).astype(np.float32)
+    header = _header(workspace, roi, seed, ids, train, {"train_cv_r2": float(ridge.cv_r2.mean())})
+    encoder = Encoder(header, betas.ijk, statistics, ridge, ceiling, test_r)
+    with np.errstate(all="ignore"):
+        header.scores["median_normalised_r2"] = float(np.nanmedian(encoder.score_normalised(0.1)))
+    progress.report(1.0, "encoder fitted")
+    return encoder
+
+
+def _split_trials(workspace: Workspace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    train = workspace.table.select("train")
+    n_images = len(np.unique(workspace.table.column("nsd_id")[train]))
+    if n_images < _FEWEST_IMAGES:
+        raise RequestError(
+            f"Only {n_images} training pictures are in the sessions on disk; a fit needs "
+            f"{_FEWEST_IMAGES}: download more sessions."
+        )
+    return train, workspace.table.select(f"test:{FULL_SPLIT}")
+
+
+def _ncsnr(workspace: Workspace, roi: str, progress: Progress) -> NDArray[np.float32]:
+    """Reliability of the ROI's voxels: NSD's own file where it is there, else recomputed."""
+    betas = workspace.betas(roi)
+    path = workspace.files.ncsnr(workspace.space, workspace.version)
+    if path.exists():
+        return np.asarray(read_volume(path)[tuple(betas.ijk.T)], np.float32)
+    return compute_ncsnr(betas, workspace.table, PartProgress(progress, 0.9, 1.0))
+
+
+def _columnwise_r(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Pearson's r of each column (n_columns,), NaN where one does not vary."""
+    a, b = first - first.mean(0), second - second.mean(0)
+    with np.errstate(all="ignore"):
+        r = (a * b).sum(0) / np.sqrt(np.square(a).sum(0) * np.square(b).sum(0))
+    return np.asarray(r, np.float32)
+
+
+def _header(
+    workspace: Workspace,
+    roi: str,
+    seed: int,
+    ids: NDArray[np.int64],
+    train: NDArray[np.int64],
+    scores: dict[str, float],
+) -> MappingHeader:
+    return MappingHeader(
+        subject=workspace.subject,
+        space=workspace.space.value,
+        version=workspace.version.value,
+        roi=roi,
+        shape=workspace.grid,
+        embedding=workspace.embedding_name,
+        embedding_title=workspace.embedding.title,
+        split=FULL_SPLIT,
+        seed=seed,
+        n_images=len(ids),
+        n_trials=len(train),
+        simulated=workspace.root.is_simulated,
+        scores=scores,
+    )

@@ -1,0 +1,148 @@
+"""From a state to the scene that window, figure and command line draw."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.data.layout import NsdRoot
+from nsdviewer.errors import DataError
+from nsdviewer.mapping.maps import ConceptMap
+from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
+from nsdviewer.session.concepts import concept_map, roi_bars, to_vertices
+from nsdviewer.session.decoding import Reconstruction, reconstruct
+from nsdviewer.session.workspace import Workspace
+from nsdviewer.state import Hemisphere, ViewState
+
+BAR_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
+
+
+def open_workspace(state: ViewState) -> Workspace:
+    """Return the workspace that a state speaks of."""
+    return Workspace(NsdRoot.open(state.root), state.subject, state.space, state.version)
+
+
+def map_of(workspace: Workspace, state: ViewState) -> ConceptMap | None:
+    """Return the state's concept map; None without a concept."""
+    if not state.concept:
+        return None
+    return concept_map(
+        workspace, state.concept, state.noise_ceiling_floor_pct, state.reading, state.encoder
+    )
+
+
+def reconstruction_of(workspace: Workspace, state: ViewState) -> Reconstruction | None:
+    """Return what is decoded from the state's first trial; None without one."""
+    if not state.trials:
+        return None
+    return reconstruct(
+        workspace,
+        state.trials[0],
+        state.average_repeats,
+        state.seed,
+        state.decoder,
+        state.generator,
+    )
+
+
+def collect(
+    workspace: Workspace,
+    state: ViewState,
+    shown_map: ConceptMap | None,
+    reconstruction: Reconstruction | None,
+) -> SceneArrays:
+    """Gather the arrays of a scene from results that were computed already."""
+    try:
+        hemispheres = workspace.hemispheres
+        values = to_vertices(workspace, shown_map) if shown_map is not None else {}
+        outlines = {
+            h: {c: o[h] for c in state.roi_collections if h in (o := workspace.outlines(c))}
+            for h in Hemisphere
+        }
+    except DataError:
+        # Surfaces are optional: without them slices and pictures still show.
+        hemispheres, values, outlines = (), {}, {}
+    return SceneArrays(
+        hemispheres=hemispheres,
+        vertex_values=values,
+        outlines=outlines,
+        underlay=workspace.underlay,
+        concept_map=shown_map,
+        roi_bars=bars_of(workspace, shown_map),
+        seen=reconstruction.seen if reconstruction else None,
+        reconstructed=reconstruction.painted if reconstruction else None,
+        trial_title=trial_title(workspace, state, reconstruction),
+        trial_scores=trial_scores(reconstruction),
+        provenance=provenance(workspace, state),
+        simulated=workspace.root.is_simulated,
+    )
+
+
+def scene_of(workspace: Workspace, state: ViewState) -> Scene:
+    """Compute everything that a state shows, and resolve it."""
+    shown_map = map_of(workspace, state)
+    reconstruction = reconstruction_of(workspace, state)
+    return resolve(state, collect(workspace, state, shown_map, reconstruction))
+
+
+def bars_of(workspace: Workspace, shown_map: ConceptMap | None) -> tuple[RoiBar, ...]:
+    """Return the regions' bars of a map; none without a map."""
+    return roi_bars(workspace, shown_map, BAR_COLLECTIONS) if shown_map is not None else ()
+
+
+def trial_title(
+    workspace: Workspace, state: ViewState, reconstruction: Reconstruction | None
+) -> str:
+    """Say which trials a reconstruction stands on."""
+    if reconstruction is None:
+        return "no trial selected"
+    n = len(reconstruction.trials)
+    what = f"mean of {n} repetitions" if n > 1 else "single trial"
+    label = workspace.stimuli.labels.get(reconstruction.nsd_id)
+    name = f" · {label[1]}" if label else ""
+    seen = " · TRAINING picture" if reconstruction.in_training else " · held out"
+    return f"trial {state.trials[0]:,}{name} · {what}{seen}"
+
+
+def trial_scores(reconstruction: Reconstruction | None) -> tuple[tuple[str, str], ...]:
+    """Return (value, meaning) pairs of a reconstruction."""
+    if reconstruction is None:
+        return ()
+    return (
+        (f"{reconstruction.rank} / {reconstruction.n_candidates}", "rank among test"),
+        (_short(reconstruction.cosine), "cosine"),
+        (_short(reconstruction.pixel_r), "PixCorr"),
+    )
+
+
+def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
+    """Say where a picture comes from: data, embedding, reading, models."""
+    data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
+    lines = [
+        f"{data}: subject {state.subject} · {state.space.value} · {state.version.short} · "
+        f"sessions 1–{workspace.table.n_sessions}",
+        f"embedding: {workspace.embedding.title}",
+    ]
+    if state.concept:
+        lines.append(
+            f"concept '{state.concept}' · reading: {state.reading.value} · noise ceiling ≥ "
+            f"{state.noise_ceiling_floor_pct:g} %"
+        )
+    if state.trials:
+        painter = workspace.painter(state.generator)
+        lines.append(
+            f"decoder: ridge, {workspace.decoder(state.decoder).header.roi} · generator: "
+            f"{painter.name}, seed {state.seed}"
+        )
+    return tuple(lines)
+
+
+def seen_and_painted(
+    workspace: Workspace, groups: list[NDArray[np.int64]], painted: NDArray[np.uint8]
+) -> list[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    """Pair the seen picture of each group of trials with its painted one."""
+    nsd_ids = workspace.table.column("nsd_id")[[int(g[0]) for g in groups]]
+    return list(zip(workspace.stimuli.read(nsd_ids), painted, strict=True))
+
+
+def _short(value: float) -> str:
+    """``.81``, as the field writes correlations."""
+    return f"{value:.2f}".replace("0.", ".", 1)

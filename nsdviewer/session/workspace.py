@@ -1,0 +1,249 @@
+"""One subject and all that is computed from it: what window and command line share.
+
+A `Workspace` holds what is loaded and answers questions; it knows no window and no state. Its
+answers are safe to ask for from a worker thread.
+"""
+
+import threading
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.data.betas import BetaMatrix, open_betas
+from nsdviewer.data.layout import NsdRoot
+from nsdviewer.data.rois import list_collections, load_collection, roi_mask
+from nsdviewer.data.stimuli import Stimuli
+from nsdviewer.data.surfaces import Hemimesh, load_hemisphere, read_scalars
+from nsdviewer.data.transforms import VertexOperator, load_vertex_operator
+from nsdviewer.data.trials import TrialTable, build_trial_table
+from nsdviewer.data.volumes import read_volume
+from nsdviewer.errors import CheckpointError
+from nsdviewer.jobs import Progress, SilentProgress
+from nsdviewer.models.decoder import Decoder, load_decoder
+from nsdviewer.models.embeddings import Embedding, load_embedding
+from nsdviewer.models.encoder import Encoder, load_encoder
+from nsdviewer.models.image_cache import CachedEmbedding
+from nsdviewer.models.painting import Painter, load_painter
+from nsdviewer.rendering.cortex import OutlineTopology, outline_topology
+from nsdviewer.rendering.slices import scale_underlay
+from nsdviewer.state import BetaVersion, Hemisphere, Space
+
+T = TypeVar("T")
+
+DEFAULT_EMBEDDING_SIMULATED = "conse"
+DEFAULT_EMBEDDING_REAL = "open_clip:ViT-B-32-quickgelu/openai"
+
+
+class Workspace:
+    """One subject, one space, one version of the betas, one embedding.
+
+    Parameters
+    ----------
+    embedding
+        Name of the embedding; "" takes ConSE for simulated subjects and CLIP ViT-B/32 for real
+        ones.
+
+    Raises
+    ------
+    RequestError, DataError
+        If the subject is not there, or has no betas or design.
+    """
+
+    def __init__(
+        self,
+        root: NsdRoot,
+        subject: int,
+        space: Space = Space.FUNC1PT8MM,
+        version: BetaVersion = BetaVersion.B3,
+        embedding: str = "",
+    ) -> None:
+        self.root = root
+        self.files = root.subject(subject)
+        self.subject = subject
+        self.space = space
+        self.version = version
+        self.embedding_name = embedding or (
+            DEFAULT_EMBEDDING_SIMULATED if root.is_simulated else DEFAULT_EMBEDDING_REAL
+        )
+        self.stimuli = Stimuli(root)
+        self.table: TrialTable = build_trial_table(
+            root, subject, self.files.sessions(space, version)
+        )
+        self._lock = threading.RLock()
+        self._kept: dict[object, object] = {}
+
+    def keep(self, key: object, make: Callable[[], T]) -> T:
+        """Return what `make` returned for `key` the first time."""
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = make()
+            return self._kept[key]  # type: ignore[return-value]
+
+    def forget_models(self) -> None:
+        """Drop loaded decoders, encoders and generators, for example after a fit."""
+        with self._lock:
+            self._kept = {
+                k: v
+                for k, v in self._kept.items()
+                if not (isinstance(k, tuple) and k[0] in ("decoder", "encoder", "painter", "nc"))
+            }
+
+    @property
+    def grid(self) -> tuple[int, int, int]:
+        """Grid of the functional volume."""
+        x, y, z = self.brain_mask.shape
+        return x, y, z
+
+    @property
+    def brain_mask(self) -> NDArray[np.bool_]:
+        """X × Y × Z: where there are betas."""
+        return self.keep("brain_mask", lambda: roi_mask(self.files, self.space, "brainmask"))
+
+    @property
+    def underlay(self) -> NDArray[np.float32]:
+        """Anatomy on the functional grid, 0..1; the mean EPI, or the mask, where it is missing."""
+
+        def make() -> NDArray[np.float32]:
+            for name in (f"T1_to_{self.space.value}", "mean"):
+                path = self.files.volume(self.space, name)
+                if path.exists():
+                    return scale_underlay(read_volume(path))
+            return self.brain_mask.astype(np.float32) * 0.4
+
+        return self.keep("underlay", make)
+
+    @property
+    def hemispheres(self) -> tuple[Hemimesh, ...]:
+        """Both hemispheres; raises `DataError` if the surfaces are missing."""
+        return self.keep(
+            "hemispheres", lambda: tuple(load_hemisphere(self.files, h) for h in Hemisphere)
+        )
+
+    def vertex_operator(self, hemisphere: Hemisphere) -> VertexOperator:
+        """Volume → vertices through the transform files."""
+        return self.keep(
+            ("operator", hemisphere),
+            lambda: load_vertex_operator(self.files, self.space, self.grid, hemisphere),
+        )
+
+    def outlines(self, collection: str) -> dict[Hemisphere, OutlineTopology]:
+        """Boundaries of one ROI collection on both hemispheres; empty where it has no surface."""
+
+        def make() -> dict[Hemisphere, OutlineTopology]:
+            found = {}
+            for mesh in self.hemispheres:
+                path = self.files.freesurfer / "label" / f"{mesh.hemisphere.value}.{collection}.mgz"
+                if path.exists():
+                    labels = np.rint(read_scalars(path)).astype(np.int32)
+                    names = load_collection(self.files, self.space, collection).names
+                    found[mesh.hemisphere] = outline_topology(mesh.faces, labels, names)
+            return found
+
+        return self.keep(("outlines", collection), make)
+
+    @property
+    def collections(self) -> tuple[str, ...]:
+        """ROI collections on disk."""
+        return self.keep("collections", lambda: list_collections(self.files, self.space))
+
+    def betas(self, roi: str, progress: Progress | None = None) -> BetaMatrix:
+        """Responses of the voxels of a ROI expression, through the cache."""
+
+        def make() -> BetaMatrix:
+            mask = roi_mask(self.files, self.space, roi) & self.brain_mask
+            return open_betas(
+                self.files, self.space, self.version, mask, progress or SilentProgress()
+            )
+
+        return self.keep(("betas", roi), make)
+
+    @property
+    def embedding(self) -> CachedEmbedding:
+        """The joint embedding, its picture vectors cached beside the data."""
+        folder = self.root.cache_folder
+        return self.keep(
+            "embedding", lambda: CachedEmbedding(_shared_embedding(self.embedding_name), folder)
+        )
+
+    def image_embeddings(
+        self, nsd_ids: NDArray[np.int64], progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Return (n, n_embedding) vectors of pictures by 0-based 73k id."""
+        known: dict[int, NDArray[np.float32]] = self.keep("image_vectors", dict)
+        missing = np.array([i for i in np.unique(nsd_ids) if int(i) not in known], dtype=np.int64)
+        if len(missing):
+            vectors = self.embedding.encode_stream(
+                len(missing),
+                lambda at: self.stimuli.read(missing[at]),
+                progress or SilentProgress(),
+            )
+            known.update(zip(missing.tolist(), vectors, strict=True))
+        if len(nsd_ids) == 0:
+            return np.zeros((0, self.embedding.dimension), np.float32)
+        return np.stack([known[int(i)] for i in nsd_ids])
+
+    def model_path(self, kind: str) -> Path:
+        """Where the model fitted for this subject, space, version and embedding is kept."""
+        safe = "".join(c if c.isalnum() else "-" for c in self.embedding_name)
+        name = f"{kind}_{self.space.value}_{self.version.short}_{safe}.safetensors"
+        return self.files.cache / "models" / name
+
+    def decoder(self, path: str = "") -> Decoder:
+        """Load a decoder; raises `CheckpointError` unless it was fitted for this workspace."""
+
+        def make() -> Decoder:
+            decoder = load_decoder(Path(path) if path else self._fitted("decoder"))
+            decoder.header.require(self.subject, self.space, self.version, self.embedding_name)
+            return decoder
+
+        return self.keep(("decoder", path), make)
+
+    def encoder(self, path: str = "") -> Encoder:
+        """Load an encoder; raises `CheckpointError` unless it was fitted for this workspace."""
+
+        def make() -> Encoder:
+            encoder = load_encoder(Path(path) if path else self._fitted("encoder"))
+            encoder.header.require(self.subject, self.space, self.version, self.embedding_name)
+            if encoder.header.shape != self.grid:
+                raise CheckpointError(
+                    f"The encoder's grid {encoder.header.shape} is not this subject's {self.grid}; "
+                    "fit it again."
+                )
+            return encoder
+
+        return self.keep(("encoder", path), make)
+
+    def painter(self, path: str = "") -> Painter:
+        """Load a generator that paints from this embedding; the shipped one by default."""
+
+        def make() -> Painter:
+            painter = load_painter(Path(path) if path else None)
+            painter.require(self.embedding_name)
+            return painter
+
+        return self.keep(("painter", path), make)
+
+    @property
+    def test_nsd_ids(self) -> NDArray[np.int64]:
+        """Shared pictures that were shown, ascending 0-based 73k ids."""
+        trials = self.table.select("shared")
+        return np.unique(self.table.column("nsd_id")[trials])
+
+    def _fitted(self, kind: str) -> Path:
+        path = self.model_path(kind)
+        if not path.exists():
+            raise CheckpointError(
+                f"No {kind} has been fitted for subject {self.subject} yet; run 'nsdviewer fit "
+                f"{kind} {self.root.path} --subject {self.subject}'."
+            )
+        return path
+
+
+@lru_cache(maxsize=2)
+def _shared_embedding(name: str) -> Embedding:
+    """Two workspaces share one set of networks."""
+    return load_embedding(name)
