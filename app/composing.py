@@ -34,6 +34,19 @@ class Composed:
     voxel: tuple[int, int, int]
 
 
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """Equal to itself alone, and to another hold on the very same object."""
+
+    held: object
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.held is self.held
+
+    def __hash__(self) -> int:
+        return id(self.held)
+
+
 class Composer:
     """Makes scenes of one workspace on one worker thread, keeping the parts of the last one.
 
@@ -78,8 +91,8 @@ class Composer:
         self, state: ViewState, shown_map: ConceptMap | None, reconstruction: Reconstruction | None
     ) -> SceneArrays:
         key = (
-            id(shown_map),
-            id(reconstruction),
+            _Same(shown_map),
+            _Same(reconstruction),
             state.roi_collections,
             state.trials,
             state.seed,
@@ -95,7 +108,7 @@ class Composer:
         self, state: ViewState, arrays: SceneArrays, limit: float
     ) -> tuple[HemisphereScene, ...]:
         shape_key = (state.morph, state.roi_collections)
-        colour_key = (id(arrays.concept_map), limit, state.theme)
+        colour_key = (_Same(arrays.concept_map), limit, state.theme)
         made: list[HemisphereScene] = []
 
         def shape() -> tuple[HemisphereScene, ...]:
@@ -112,14 +125,14 @@ class Composer:
             )  # fmt: skip
 
         shaped = self._part("shape", shape_key, shape)
-        return self._part("colour", (id(shaped), *colour_key), colour)
+        return self._part("colour", (_Same(shaped), *colour_key), colour)
 
     def _camera(self, hemispheres: tuple[HemisphereScene, ...]) -> tuple[float, ...]:
         if not hemispheres:
             return ()
         return self._part(
             "camera",
-            (id(hemispheres[0].vertices),),
+            (_Same(hemispheres[0].vertices),),
             lambda: default_camera([h.vertices for h in hemispheres]),
         )
 
@@ -130,7 +143,7 @@ class Composer:
         limit: float,
         voxel: tuple[int, int, int],
     ) -> tuple[SlicePicture, ...]:
-        key = (voxel, id(arrays.concept_map), limit, state.theme)
+        key = (voxel, _Same(arrays.concept_map), limit, state.theme)
         return self._part(
             "slices", key, lambda: resolve_slices(state.replace(voxel=voxel), arrays, limit)
         )

@@ -24,8 +24,6 @@ from nsdviewer.state import BetaVersion, Space
 
 # Volume betas are stored as int16 of 300 × percent signal change.
 STORED_PER_PSC = 300.0
-# Stored value that marks a voxel without data in that session.
-_INVALID = np.int16(-32768)
 _SLAB_BYTES = 256 * 1024 * 1024
 
 
@@ -37,6 +35,8 @@ class BetaMatrix:
     ----------
     stored
         (n_trials, n_voxels) int16; row t is trial t of the experiment, NSD's encoding.
+    valid
+        (n_sessions, n_voxels) whether the voxel has data in the session; session 1 in row 0.
     ijk
         (n_voxels, 3) 0-based voxel indices in C order.
     shape
@@ -44,6 +44,7 @@ class BetaMatrix:
     """
 
     stored: NDArray[np.int16]
+    valid: NDArray[np.bool_]
     ijk: NDArray[np.int64]
     shape: tuple[int, int, int]
 
@@ -56,8 +57,13 @@ class BetaMatrix:
         self, trials: NDArray[np.int64], columns: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
         """Return (n_trials, n_voxels) percent signal change; NaN where a session has no data."""
-        block = self.stored[trials] if columns is None else self.stored[trials][:, columns]
-        return decode_psc(block)
+        block, valid = self.stored[trials], self.valid
+        if columns is not None:
+            block, valid = block[:, columns], valid[:, columns]
+        psc = block.astype(np.float32)
+        psc /= STORED_PER_PSC
+        psc[~valid[np.asarray(trials) // TRIALS_PER_SESSION]] = np.nan
+        return psc
 
     def columns_of(self, ijk: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the columns of the voxels `ijk` (n, 3), −1 for those outside the mask."""
@@ -65,14 +71,6 @@ class BetaMatrix:
         wanted = np.ravel_multi_index(tuple(np.asarray(ijk).T), self.shape)
         position = np.searchsorted(flat, wanted).clip(max=len(flat) - 1)
         return np.where(flat[position] == wanted, position, -1)
-
-
-def decode_psc(stored: NDArray[np.int16]) -> NDArray[np.float32]:
-    """Decode cached integers to percent signal change, NaN where there are no data."""
-    psc = stored.astype(np.float32)
-    psc /= STORED_PER_PSC
-    psc[stored == _INVALID] = np.nan
-    return psc
 
 
 def open_betas(
@@ -110,15 +108,18 @@ def open_betas(
         "valid": _valid_fingerprints(files, space, sessions),
         "n_voxels": int(mask.sum()),
     }
-    data_file, ledger_file = folder / "stored.npy", folder / "source.json"
-    if not (data_file.exists() and _read_json(ledger_file) == ledger):
+    data_file, valid_file = folder / "stored.npy", folder / "valid.npy"
+    ledger_file = folder / "source.json"
+    if not (data_file.exists() and valid_file.exists() and _read_json(ledger_file) == ledger):
         ledger_file.unlink(missing_ok=True)
-        _build(files, space, version, mask, sessions, data_file, progress)
+        valid = _build(files, space, version, mask, sessions, data_file, progress)
+        with atomic_path(valid_file) as temporary:
+            np.save(temporary, valid)
         # The ledger comes last: without it the cache counts as absent.
         write_json(ledger_file, ledger)
     stored = np.load(data_file, mmap_mode="r")
     shape = (mask.shape[0], mask.shape[1], mask.shape[2])
-    return BetaMatrix(stored, np.argwhere(mask), shape)
+    return BetaMatrix(stored, np.load(valid_file), np.argwhere(mask), shape)
 
 
 def _valid_fingerprints(
@@ -143,8 +144,10 @@ def _build(
     sessions: tuple[int, ...],
     target: Path,
     progress: Progress,
-) -> None:
+) -> NDArray[np.bool_]:
+    """Write the cache's data; returns which voxels have data in which session."""
     n_trials = TRIALS_PER_SESSION * max(sessions)
+    has_data = np.zeros((max(sessions), int(mask.sum())), bool)
     with atomic_path(target) as temporary:
         stored = np.lib.format.open_memmap(
             temporary, mode="w+", dtype=np.int16, shape=(n_trials, int(mask.sum()))
@@ -152,14 +155,15 @@ def _build(
         for index, session in enumerate(range(1, max(sessions) + 1)):
             rows = stored[index * TRIALS_PER_SESSION : (index + 1) * TRIALS_PER_SESSION]
             if session not in sessions:
-                rows[:] = _INVALID
                 continue
             part = PartProgress(progress, index / max(sessions), (index + 1) / max(sessions))
-            valid = _session_validity(files, space, session, mask)
-            _read_session(files.betas(space, version, session), mask, valid, rows, part)
+            _read_session(files.betas(space, version, session), mask, rows, part)
+            # A voxel that is zero in every trial has no data, whatever the valid mask says.
+            has_data[index] = _session_validity(files, space, session, mask) & rows.any(axis=0)
         stored.flush()
         del stored
     progress.report(1.0, "betas cached")
+    return has_data
 
 
 def _session_validity(
@@ -185,7 +189,6 @@ def _require_shape(found: tuple[int, ...], wanted: tuple[int, ...], path: Path) 
 def _read_session(
     path: Path,
     mask: NDArray[np.bool_],
-    valid: NDArray[np.bool_],
     rows: NDArray[np.int16],
     progress: Progress,
 ) -> None:
@@ -205,8 +208,6 @@ def _read_session(
             _copy_slabs(dataset, mask, rows, progress, path.name)
     except OSError as error:
         raise DataError(f"{path} is damaged or truncated ({error}); download it again.") from error
-    empty = ~rows.any(axis=0)
-    rows[:, empty | ~valid] = _INVALID
 
 
 def _copy_slabs(

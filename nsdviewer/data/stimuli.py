@@ -81,7 +81,7 @@ class Stimuli:
         path = self.root.path / SIMULATED_FLAG
         if not path.exists():
             return {}
-        images = json.loads(path.read_text(encoding="utf-8")).get("images", {})
+        images = json.loads(path.read_text(encoding="utf-8")).get("photographs", {})
         return {int(k): (v["category"], v["label"]) for k, v in images.items()}
 
 

@@ -6,9 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-def correlation_matrix(
-    first: NDArray[Any], second: NDArray[Any]
-) -> NDArray[np.float64]:
+def correlation_matrix(first: NDArray[Any], second: NDArray[Any]) -> NDArray[np.float64]:
     """Return Pearson's r between every row of `first` (n, d) and every row of `second` (m, d)."""
     a = np.asarray(first, dtype=np.float64)
     b = np.asarray(second, dtype=np.float64)

@@ -20,7 +20,7 @@ from nsdviewer.errors import ConceptError
 _TOKEN = re.compile(
     r"""\s*(?:
         (?P<quoted>"[^"]*"|'[^']*'|“[^”]*”)
-      | (?P<reference>(?:image|trial|roi):[^\s+*"]+)
+      | (?P<reference>(?:image|trial|roi):[^\s+*"]*)
       | (?P<number>\d+(?:[.,]\d+)?|\.\d+)(?=\s*\*)
       | (?P<operator>[+*\-−–])
       | (?P<word>[^\s+*"“”−–-]+(?:-[^\s+*"“”−–-]+)*)

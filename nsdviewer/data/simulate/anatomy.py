@@ -49,7 +49,7 @@ class Ribbon:
         self, per_vertex: Sequence[NDArray[np.generic]], background: float
     ) -> NDArray[np.float64]:
         """Return (X, Y, Z) float64 with each ribbon voxel's value of its nearest vertex."""
-        volume = np.full(self.hemisphere.shape, background)
+        volume = np.full(self.hemisphere.shape, background, np.float64)
         for h, values in enumerate(per_vertex):
             here = self.hemisphere == h
             volume[here] = values[self.vertex[here]]
@@ -137,7 +137,7 @@ def find_ribbon(grid: Grid, meshes: Sequence[Mesh]) -> Ribbon:
 def _mark(hit: Mask, points: Floats, mesh: Mesh, grid: Grid) -> None:
     """Mark the voxels that the faces cover, probing each no coarser than half a voxel."""
     # The medial wall is a lid over the midbrain, not cortex.
-    faces = mesh.faces[mesh.in_patch[mesh.faces].any(axis=1)]
+    faces = mesh.faces[mesh.is_cortex[mesh.faces].any(axis=1)]
     corners = points[faces]
     side = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
     n_steps = int(np.clip(np.ceil(2 * np.percentile(side, 98)), 1, 8))

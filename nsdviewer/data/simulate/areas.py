@@ -23,6 +23,8 @@ _ECC_EDGES_DEG = (0.5, 1.0, 2.0, 4.0)
 _SURROUND_MM = 18.0
 _PERIPHERY_MM = 16.0
 _MARGIN_MM = 9.0
+# The occipital pole in front of the fovea's representation, where the areas meet.
+_POLE_MM = 22.0
 
 
 @dataclass(frozen=True)
@@ -89,7 +91,7 @@ def label_areas(mesh: Mesh) -> Areas:
         "nsdgeneral": general.astype(np.int64),
         "streams": _draw_streams(cortex, early, general),
         "Kastner2015": np.where(is_early, early, np.where(kastner > 0, kastner + n_early, 0)),
-        "HCP_MMP1": np.where(mesh.in_patch, cortex.parcels(atlas.N_HCP_PARCELS), 0),
+        "HCP_MMP1": np.where(mesh.is_cortex, cortex.parcels(atlas.N_HCP_PARCELS), 0),
         "corticalsulc": np.where(mesh.sulc > 0.3, cortex.parcels(atlas.N_SULCUS_PARCELS), 0),
     }
     size = 0.35 + np.array([np.nan, 0.08, 0.08, 0.12, 0.12, 0.18, 0.18, 0.3])[early] * eccentricity
@@ -110,7 +112,7 @@ class _Cortex:
         """Return the vertex nearest to a place of the left hemisphere, mirrored if need be."""
         place = np.asarray(left_mni_mm) * self._mirror
         away = np.linalg.norm(self.mni_mm - place, axis=1)
-        return int(np.where(self.mesh.in_patch, away, np.inf).argmin())
+        return int(np.where(self.mesh.is_cortex, away, np.inf).argmin())
 
     def distance(self, left_mni_mm: Sequence[float]) -> Floats:
         """Return (V,) mm along the sphere."""
@@ -156,7 +158,7 @@ def _draw_early(cortex: _Cortex) -> tuple[Labels, Floats, Floats]:
     length_mm = _RADIUS_MM * np.arccos(np.clip(fovea @ far, -1, 1))
     share = along_mm / length_mm
     near_mm = np.abs(across_mm) < _BAND_EDGES_MM[0]
-    inside = (share >= 0) & (share <= 1) & cortex.mesh.in_patch
+    inside = (share >= 0) & (share <= 1) & cortex.mesh.is_cortex
     z_mm = cortex.mni_mm[:, 2]
     up = inside & near_mm
     if np.cov(across_mm[up], z_mm[up])[0, 1] < 0:
@@ -193,8 +195,9 @@ def _draw_nsdgeneral(
     cortex: _Cortex, is_early: NDArray[np.bool_], floc: Sequence[Labels]
 ) -> NDArray[np.bool_]:
     """Return the posterior patch around the early and category areas."""
-    posterior = (cortex.mni_mm[:, 1] < -38) & cortex.mesh.in_patch
+    posterior = (cortex.mni_mm[:, 1] < -38) & cortex.mesh.is_cortex
     seeds = is_early | (np.any(np.stack(floc) > 0, axis=0) & posterior)
+    seeds |= cortex.distance(atlas.CALCARINE_MM[0]) <= _POLE_MM
     for name in ("hMT", "LO1", "LO2", "V3a", "V3b", "IPS0", "VO1", "VO2"):
         place = next(p for p in atlas.KASTNER if p.label == name)
         seeds |= cortex.distance(place.mni_mm) <= place.radius_mm
@@ -211,7 +214,7 @@ def _draw_streams(cortex: _Cortex, early: Labels, general: NDArray[np.bool_]) ->
     label = np.where(middle, 2, 5) + direction
     # The medial wall between the calcarine and the parietal lobe belongs to no stream.
     medial = (np.abs(x_mm) < 22) & (z_mm > -4) & (z_mm < 30) & ~middle
-    label = np.where(reach & cortex.mesh.in_patch & ~medial, label, 0)
+    label = np.where(reach & cortex.mesh.is_cortex & ~medial, label, 0)
     return np.where(is_early, 1, label)
 
 

@@ -61,13 +61,12 @@ class Design:
     @property
     def shown_ids(self) -> Ints:
         """The 10k IDs of the sessions that were run, ascending."""
-        shown: Ints = np.unique(self.masterordering[: N_TRIALS * self.n_sessions])
-        return shown
+        return np.array(sorted(set(self.masterordering[: N_TRIALS * self.n_sessions].tolist())))
 
     def nsd_ids(self, subject: int) -> Ints:
         """Return (n_trials,) 0-based 73k IDs of the trials that `subject` (1–8) did."""
         run = self.masterordering[: N_TRIALS * self.n_sessions]
-        return self.subjectim[subject - 1, run - 1] - 1
+        return np.asarray(self.subjectim[subject - 1, run - 1] - 1)
 
     def repetitions(self) -> Ints:
         """Return (30000,) 0-based repetition of every planned trial."""

@@ -41,6 +41,8 @@ class Mesh:
         (V, 3) in-plane mm; meaningful where `in_patch`.
     in_patch
         (V,) bool: the vertex belongs to the flattened cortex (no medial wall, no cut).
+    is_cortex
+        (V,) bool: everything but the medial wall.
     sulc, curv
         (V,) sulcal depth and curvature.
     """
@@ -53,6 +55,7 @@ class Mesh:
     sphere: Floats
     flat: Floats
     in_patch: NDArray[np.bool_]
+    is_cortex: NDArray[np.bool_]
     sulc: Floats
     curv: Floats
 
@@ -75,8 +78,9 @@ class Mesh:
         )
 
 
-_PER_VERTEX = ("white", "pial", "inflated", "sphere", "flat", "in_patch", "sulc", "curv")
-_AVERAGED = tuple(name for name in _PER_VERTEX if name != "in_patch")
+_MASKS = ("in_patch", "is_cortex")
+_AVERAGED = ("white", "pial", "inflated", "sphere", "flat", "sulc", "curv")
+_PER_VERTEX = (*_AVERAGED, *_MASKS)
 
 
 @lru_cache(maxsize=4)
@@ -105,18 +109,29 @@ def _load_stock(name: str, part: str) -> Mesh:
     }
     in_patch = np.zeros(len(points["flat"]), bool)
     in_patch[np.unique(surfaces["flat"].parts[part].faces)] = True
+    faces = np.asarray(surfaces["pial"].parts[part].faces, np.int64)
     return Mesh(
         name=name,
-        faces=np.asarray(surfaces["pial"].parts[part].faces, np.int64),
+        faces=faces,
         white=points["white_matter"],
         pial=points["pial"],
         inflated=points["inflated"],
         sphere=points["sphere"],
         flat=points["flat"],
-        in_patch=in_patch,
+        in_patch=_without_bridges(faces, points["flat"], in_patch),
+        is_cortex=~_medial_wall(faces, ~in_patch),
         sulc=np.asarray(scalar["sulcal"], np.float64),
         curv=np.asarray(scalar["curvature"], np.float64),
     )
+
+
+def _medial_wall(faces: Faces, outside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the part of the vertices outside the patch that is a surface, not a line of a cut."""
+    inner = outside.copy()
+    inner[np.unique(faces[~outside[faces].all(axis=1)])] = False
+    wall = inner.copy()
+    wall[np.unique(faces[inner[faces].any(axis=1)])] = True
+    return wall & outside
 
 
 def _coarsen(mesh: Mesh) -> Mesh:
@@ -140,7 +155,10 @@ def _common(a: Faces, b: Faces) -> NDArray[np.int64]:
 
 
 def _without_bridges(faces: Faces, flat: Floats, in_patch: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Drop vertices until no face of the patch spans a cut, which a coarser mesh may close."""
+    """Drop vertices until no face with all its vertices in the patch spans a cut.
+
+    A patch file lists vertices, not faces: its reader takes every face between them.
+    """
     kept = in_patch.copy()
     while True:
         patch = faces[kept[faces].all(axis=1)]
@@ -167,5 +185,7 @@ def _refine(mesh: Mesh) -> Mesh:
         values = getattr(mesh, name)
         fine[name] = np.concatenate([values, values[edges].mean(axis=1)])
     fine["sphere"] *= _SPHERE_RADIUS_MM / np.linalg.norm(fine["sphere"], axis=1, keepdims=True)
-    in_patch = np.concatenate([mesh.in_patch, mesh.in_patch[edges].all(axis=1)])
-    return Mesh(name=mesh.name, faces=faces, in_patch=in_patch, **fine)
+    for name in _MASKS:
+        mask = getattr(mesh, name)
+        fine[name] = np.concatenate([mask, mask[edges].all(axis=1)])
+    return Mesh(name=mesh.name, faces=faces, **fine)

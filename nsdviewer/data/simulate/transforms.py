@@ -33,7 +33,7 @@ def write_transforms(folder: Path, anatomy: Anatomy, preset: Preset) -> None:
             for surface, depth in DEPTHS.items():
                 looked_at = _vertices_in(grid, anatomy, h, depth)
                 if source == "func1pt8":
-                    looked_at[~anatomy.meshes[h].in_patch] = NOWHERE
+                    looked_at[~anatomy.meshes[h].is_cortex] = NOWHERE
                 points = looked_at[anatomy.vertex_orders[h]]
                 save_mgh(folder / f"{name}.{source}-to-{surface}.mgz", points[:, None, None])
         order = anatomy.vertex_orders[h]

@@ -135,13 +135,10 @@ def plant_tuning(
         _preferences(anatomy, where, is_embedding), domains, span, mni_mm[is_embedding], rng
     )
     weights /= (centred @ weights.T).std(0)[:, None]
-    row = np.zeros(len(kind), np.int64)
-    for mask in (is_contrast, is_embedding):
-        row[mask] = np.arange(mask.sum())
     return Tuning(
         ijk=ijk,
         kind=kind,
-        row=row,
+        row=_rows_by_kind(kind),
         contrast_psc=np.asarray(early * signal_sd[is_contrast, None], np.float32),
         weights=np.asarray(weights * signal_sd[is_embedding, None], np.float32),
         centred=centred,
@@ -154,6 +151,14 @@ def plant_tuning(
         size_deg=size_deg,
         domains=domains,
     )
+
+
+def _rows_by_kind(kind: NDArray[np.int8]) -> Ints:
+    """Return (n,) how many voxels of the same kind come before each."""
+    row = np.zeros(len(kind), np.int64)
+    for one in Kind:
+        row[kind == one] = np.arange((kind == one).sum())
+    return row
 
 
 def _receptive_fields(anatomy: Anatomy) -> tuple[Floats, Floats, Floats]:

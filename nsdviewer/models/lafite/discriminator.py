@@ -48,9 +48,7 @@ class Discriminator(nn.Module):
         self.config = config
         sizes = [config.n_channels(r) for r in reversed(config.resolutions)]
         self.from_rgb = Convolution(3, sizes[0], 1)
-        self.blocks = nn.Sequential(
-            *(ResidualBlock(a, b) for a, b in pairwise(sizes))
-        )
+        self.blocks = nn.Sequential(*(ResidualBlock(a, b) for a, b in pairwise(sizes)))
         self.last = Convolution(sizes[-1] + 1, sizes[-1], 3)
         self.vector = FullyConnected(sizes[-1] * 16, config.n_w, activation=True)
         self.realness = FullyConnected(config.n_w, 1)

@@ -16,7 +16,7 @@ _BLOCKS = (2, 4, 10, 14)
 class FeatureLoss:
     """Feature maps and embedding of pictures, at `size_px` pixels."""
 
-    def __init__(self, embedding: ConseEmbedding, size_px: int = 112) -> None:
+    def __init__(self, embedding: ConseEmbedding, size_px: int = 96) -> None:
         self.embedding = embedding
         self.size_px = size_px
 

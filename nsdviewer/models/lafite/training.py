@@ -49,8 +49,8 @@ class TrainingConfig:
     """
 
     batch_size: int = 8
-    n_paired_images: int = 90_000
-    n_adversarial_images: int = 16_000
+    n_paired_images: int = 48_000
+    n_adversarial_images: int = 4_000
     learning_rate: float = 2.5e-3
     adversarial_learning_rate: float = 5e-4
     xi_max: float = 0.4

@@ -1,0 +1,60 @@
+"""The one table of what the window can do: menus, shortcuts, help and palette are made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app import asking
+from nsdviewer.state import FLAT, INFLATED, PIAL
+
+if TYPE_CHECKING:
+    from app.window import MainWindow
+
+
+@dataclass(frozen=True)
+class Action:
+    """One thing to do.
+
+    Attributes
+    ----------
+    menu
+        Title of its menu.
+    shortcut
+        Qt's portable text; "" for none.
+    needs_view
+        Whether a subject must be open.
+    """
+
+    menu: str
+    text: str
+    shortcut: str
+    call: Callable[[MainWindow], object]
+    needs_view: bool = True
+    starts_group: bool = False
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action("File", "Open NSD folder…", "Ctrl+O", lambda w: asking.ask_root(w), False),
+    Action("File", "Open saved view…", "Ctrl+Shift+O", lambda w: asking.ask_state(w), False),
+    Action("File", "Make the demo subject", "", lambda w: w.open_demo(), False),
+    Action("File", "Save view…", "Ctrl+S", lambda w: asking.ask_save(w), True, True),
+    Action("File", "Export figure…", "Ctrl+E", lambda w: asking.ask_figure(w)),
+    Action("File", "Quit", "Ctrl+Q", lambda w: w.close(), False, True),
+    Action("Edit", "Undo", "Ctrl+Z", lambda w: w.controller.step(forward=False)),
+    Action("Edit", "Redo", "Ctrl+Shift+Z", lambda w: w.controller.step(forward=True)),
+    Action("Edit", "Edit the concept", "Ctrl+L", lambda w: w.header.focus_concept(), True, True),
+    Action("Edit", "Search pictures", "Ctrl+F", lambda w: w.trials.search.setFocus()),
+    Action("View", "Next trial", "]", lambda w: w.trials.step(1)),
+    Action("View", "Previous trial", "[", lambda w: w.trials.step(-1)),
+    Action("View", "Pial cortex", "Ctrl+1", lambda w: w.request(morph=PIAL), True, True),
+    Action("View", "Inflated cortex", "Ctrl+2", lambda w: w.request(morph=INFLATED)),
+    Action("View", "Flat cortex", "Ctrl+3", lambda w: w.request(morph=FLAT)),
+    Action("View", "Reset the view", "Ctrl+R", lambda w: w.request(camera=())),
+    Action("View", "Cursor to the map's peak", "Ctrl+P", lambda w: w.request(voxel=None)),
+    Action("View", "Dark or light", "Ctrl+T", lambda w: w.toggle_theme(), False, True),
+    Action("Help", "Commands…", "Ctrl+Shift+P", lambda w: asking.show_palette(w), False),
+    Action("Help", "Shortcuts…", "?", lambda w: asking.show_shortcuts(w), False),
+    Action("Help", "Where this view comes from…", "", lambda w: asking.show_provenance(w)),
+)

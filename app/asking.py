@@ -1,0 +1,71 @@
+"""File dialogs, and the dialogs that only show."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QKeySequence
+from PySide6.QtWidgets import QFileDialog
+
+from app.dialogs import CommandPalette, TableDialog
+
+if TYPE_CHECKING:
+    from app.window import MainWindow
+
+_FIGURE_FILTER = "PNG picture (*.png);;SVG drawing (*.svg);;PDF page (*.pdf)"
+_STATE_FILTER = "Saved view (*.json)"
+_MOUSE = [
+    ("Slices", "click or drag moves the cursor, the wheel scrolls"),
+    ("Cortex", "click moves the cursor, drag turns, Shift+drag shifts, wheel zooms"),
+    ("Trials", "arrows move, Ctrl+click and Shift+click select several"),
+]
+
+
+def ask_root(window: MainWindow) -> None:
+    folder = QFileDialog.getExistingDirectory(window, "Open an NSD folder")
+    if folder:
+        window.open(Path(folder))
+
+
+def ask_state(window: MainWindow) -> None:
+    name, _ = QFileDialog.getOpenFileName(window, "Open a saved view", "", _STATE_FILTER)
+    if name:
+        window.open(Path(name))
+
+
+def ask_save(window: MainWindow) -> None:
+    name, _ = QFileDialog.getSaveFileName(window, "Save the view", "view.json", _STATE_FILTER)
+    if name:
+        window.save_view(Path(name).with_suffix(".json"))
+
+
+def ask_figure(window: MainWindow) -> None:
+    name, chosen = QFileDialog.getSaveFileName(
+        window, "Export the figure", "figure.png", _FIGURE_FILTER
+    )
+    if name:
+        path = Path(name)
+        suffix = chosen[chosen.rfind("*") + 1 : -1] if "*" in chosen else ".png"
+        window.export_figure(path if path.suffix else path.with_suffix(suffix))
+
+
+def show_palette(window: MainWindow) -> None:
+    CommandPalette(window, window.menu_actions).show()
+
+
+def show_shortcuts(window: MainWindow) -> None:
+    groups: dict[str, list[tuple[str, str]]] = {}
+    for entry in window.action_table:
+        if entry.shortcut:
+            keys = QKeySequence(entry.shortcut)
+            text = keys.toString(QKeySequence.SequenceFormat.NativeText)
+            groups.setdefault(entry.menu, []).append((entry.text, text))
+    TableDialog(window, "Shortcuts", {**groups, "Mouse": _MOUSE}).show()
+
+
+def show_provenance(window: MainWindow) -> None:
+    scene = window.scene()
+    if scene is not None:
+        lines = [(line.partition(": ")[0], line.partition(": ")[2]) for line in scene.provenance]
+        TableDialog(window, "Where this view comes from", {"Provenance": lines}).show()

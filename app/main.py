@@ -1,0 +1,44 @@
+"""The application: one window, its settings, and what it opens with."""
+
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QApplication
+
+from app.icons import themed_icon
+from app.settings import Settings, settings_file
+from app.window import MainWindow
+
+
+def run_window(kind: str, path: Path | None) -> int:
+    """Open the window and stay until it closes.
+
+    Parameters
+    ----------
+    kind
+        ``"demo"`` makes or opens the demo subject, ``"open"`` opens `path`, ``"last"`` comes back
+        to the last view.
+    """
+    application = QApplication.instance() or QApplication(sys.argv[:1])
+    QGuiApplication.setApplicationDisplayName("nsdviewer")
+    application.setApplicationName("nsdviewer")
+    application.setStyle("Fusion")
+    application.setWindowIcon(themed_icon("nsdviewer", ""))
+    settings = Settings.load(settings_file())
+    window = MainWindow(None, settings)
+    window.show()
+    # The window is on the screen before anything heavy begins.
+    QTimer.singleShot(0, window, lambda: open_request(window, kind, path))
+    return int(application.exec())
+
+
+def open_request(window: MainWindow, kind: str, path: Path | None) -> None:
+    """Show what the command line asked for."""
+    if kind == "demo":
+        window.open_demo()
+    elif kind == "open" and path is not None:
+        window.open(path)
+    elif (state := window.settings.last()) is not None:
+        window.controller.open_state(state)

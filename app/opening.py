@@ -1,0 +1,89 @@
+"""Opening a subject on a worker thread: data, fits that are missing, and the first scene."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.composing import Composed, Composer
+from app.view import Choices
+from nsdviewer.data.layout import NsdRoot
+from nsdviewer.errors import NsdViewerError
+from nsdviewer.jobs import Progress
+from nsdviewer.session import Session, Workspace
+from nsdviewer.session.demo import first_state, fit_missing, make_demo
+from nsdviewer.state import BetaVersion, Space, Theme, ViewState
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A session ready to show."""
+
+    session: Session
+    composer: Composer
+    composed: Composed
+    choices: Choices
+    embedding_title: str
+
+
+def open_demo(theme: Theme, progress: Progress) -> Opened:
+    """Make the demo subject if it is not there, and open it."""
+    return open_view(make_demo(progress).replace(theme=theme), progress)
+
+
+def open_path(path: Path, theme: Theme, progress: Progress) -> Opened:
+    """Open an NSD root in `theme`, or a saved state as it was."""
+    if path.suffix.lower() == ".json":
+        return open_view(ViewState.load(path), progress)
+    return open_view(first_state(path, progress).replace(theme=theme), progress)
+
+
+def open_view(state: ViewState, progress: Progress) -> Opened:
+    """Open the subject that `state` speaks of, fitting what is missing."""
+    return open_session(Session(state), progress)
+
+
+def open_home(state: ViewState, changes: dict[str, Any], progress: Progress) -> Opened:
+    """Open another subject, space or version, without what belongs to the old one."""
+    fresh: dict[str, Any] = {
+        "trials": (), "voxel": None, "camera": (), "subset": "all", "search": "", "decoder": "",
+        "encoder": "",
+    }  # fmt: skip
+    moved = state.replace(**fresh, **changes)
+    here = Workspace(NsdRoot.open(moved.root), moved.subject, moved.space, moved.version)
+    outlines = tuple(c for c in moved.roi_collections if c in here.collections)
+    return open_view(moved.replace(roi_collections=outlines), progress)
+
+
+def open_session(session: Session, progress: Progress) -> Opened:
+    """Compose the first scene of a session."""
+    workspace = session.workspace
+    fit_missing(workspace, progress)
+    progress.report(0.9, "opening the subject")
+    composer = Composer(workspace)
+    composed = composer.compose(session.state, None)
+    title = workspace.embedding.title
+    return Opened(session, composer, composed, choices_of(workspace), title)
+
+
+def choices_of(workspace: Workspace) -> Choices:
+    """Look up what else this root offers."""
+    files = workspace.files
+    variants = tuple(
+        (space, version)
+        for space in Space
+        for version in BetaVersion
+        if any(files.betas_folder(space, version).glob("betas_session*.hdf5"))
+    )
+    try:
+        has_flat = all(m.flat_mm is not None for m in workspace.hemispheres)
+    except NsdViewerError:
+        has_flat = False
+    return Choices(
+        subjects=workspace.root.subjects,
+        variants=variants,
+        sessions=files.sessions(workspace.space, workspace.version),
+        collections=workspace.collections,
+        has_flat=has_flat,
+    )

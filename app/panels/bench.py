@@ -1,0 +1,185 @@
+"""The bench: what was seen beside what was reconstructed, scores, and other paintings."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QSpinBox,
+    QVBoxLayout,
+)
+
+from app.view import View, differs, state_differs
+from app.widgets import ElidedLabel, Heading, Picture, heading, small
+
+_N_SCORES = 3
+_N_GALLERY = 4
+
+
+class ScoreTile(QFrame):
+    """One number with its meaning."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("tile")
+        self.value = QLabel("–")
+        self.value.setObjectName("score")
+        self.meaning = ElidedLabel()
+        column = QVBoxLayout(self)
+        column.setContentsMargins(8, 5, 8, 6)
+        column.setSpacing(1)
+        column.addWidget(self.value)
+        column.addWidget(self.meaning)
+
+    def show_score(self, value: str, meaning: str) -> None:
+        self.value.setText(value)
+        self.meaning.setText(meaning)
+        self.setAccessibleName(f"{meaning}: {value}")
+
+
+class BenchPanel(QFrame):
+    """Seen and reconstructed."""
+
+    wanted = Signal(dict)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("panel")
+        self._heading = Heading("no trial selected")
+        self._warning = small(name="note")
+        self.seen = Picture("Seen picture", placeholder="choose a trial")
+        self.painted = Picture("Reconstructed picture", placeholder="–")
+        self._seen_note = ElidedLabel("seen")
+        self._painted_note = ElidedLabel("reconstructed")
+        self._scores = [ScoreTile() for _ in range(_N_SCORES)]
+        self._average = QCheckBox("average repetitions")
+        self._seed = QSpinBox()
+        self._seed.setRange(0, 9999)
+        self._seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
+        self._seed.setFixedWidth(48)
+        self._seed.setToolTip("Seed of the generator; the wheel and the arrow keys change it")
+        self._seed.setAccessibleName("Seed of the generator")
+        self._gallery = [Picture(f"Other painting {k + 1}") for k in range(_N_GALLERY)]
+        self._gallery_notes = [ElidedLabel() for _ in range(_N_GALLERY)]
+        self._seed_timer = QTimer(self, singleShot=True, interval=200)
+        self._lay_out()
+        self._connect()
+
+    def _lay_out(self) -> None:
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 12, 12, 8)
+        column.setSpacing(8)
+        top = QHBoxLayout()
+        top.addWidget(self._heading, 1)
+        top.addWidget(self._warning)
+        column.addLayout(top)
+        column.addLayout(self._pictures())
+        scores = QHBoxLayout()
+        scores.setSpacing(6)
+        for tile in self._scores:
+            scores.addWidget(tile, 1)
+        column.addLayout(scores)
+        column.addLayout(self._controls())
+        column.addLayout(self._other_paintings())
+
+    def _pictures(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(8)
+        grid.setVerticalSpacing(3)
+        for k, (picture, note) in enumerate(
+            ((self.seen, self._seen_note), (self.painted, self._painted_note))
+        ):
+            grid.addWidget(picture, 0, k)
+            grid.addWidget(note, 1, k)
+            grid.setColumnStretch(k, 1)
+        return grid
+
+    def _controls(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(heading("Other paintings"))
+        row.addStretch()
+        row.addWidget(self._average)
+        row.addSpacing(6)
+        row.addWidget(small("seed"))
+        row.addWidget(self._seed)
+        return row
+
+    def _other_paintings(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setHorizontalSpacing(6)
+        grid.setVerticalSpacing(2)
+        for k, (picture, note) in enumerate(zip(self._gallery, self._gallery_notes, strict=True)):
+            grid.addWidget(picture, 0, k)
+            grid.addWidget(note, 1, k)
+            grid.setColumnStretch(k, 1)
+        return grid
+
+    def _connect(self) -> None:
+        self._average.toggled.connect(lambda on: self.wanted.emit({"average_repeats": on}))
+        self._seed.valueChanged.connect(lambda _: self._seed_timer.start())
+        self._seed_timer.timeout.connect(lambda: self.wanted.emit({"seed": self._seed.value()}))
+        for k, picture in enumerate(self._gallery[:-1]):
+            picture.clicked.connect(lambda k=k: self._take_seed(k))
+            picture.setCursor(Qt.CursorShape.PointingHandCursor)
+            picture.setToolTip("Click to take this seed")
+        self._gallery[-1].setToolTip(
+            "Painted from the seen picture's own embedding: the best that this generator could do "
+            "with a perfect decoder"
+        )
+
+    @property
+    def busy(self) -> bool:
+        return self._seed_timer.isActive()
+
+    def _take_seed(self, k: int) -> None:
+        self._seed.setValue(self._seed.value() + 1 + k)
+
+    def show_view(self, before: View | None, after: View) -> None:
+        for widget, name in ((self._average, "average_repeats"), (self._seed, "seed")):
+            if state_differs(before, after, name):
+                widget.blockSignals(True)
+                value = getattr(after.state, name)
+                widget.setChecked(value) if widget is self._average else widget.setValue(value)
+                widget.blockSignals(False)
+        if differs(before, after, "scene", "decoding", "reconstruction"):
+            self._show_pictures(after)
+        if differs(before, after, "gallery"):
+            self._show_gallery(after)
+
+    def _show_pictures(self, view: View) -> None:
+        scene = view.scene
+        if scene is None:
+            return
+        parts = scene.trial_title.split(" · ")
+        trained = any(p.startswith("TRAINING") for p in parts)
+        self._heading.setText(" · ".join(p for p in parts if not p.startswith("TRAINING")))
+        self._heading.setToolTip(scene.trial_title)
+        self._warning.setText("training picture" if trained else "")
+        self._warning.setToolTip("The decoder was fitted on this picture: this proves nothing.")
+        self.seen.set_rgb(scene.seen)
+        self.painted.set_rgb(scene.reconstructed)
+        self._seen_note.setText("seen")
+        n = len(view.state.trials)
+        more = f" · first of {n} selected" if n > 1 else ""
+        said = "decoding …" if view.decoding else f"reconstructed{_resolution(scene)}{more}"
+        self._painted_note.setText(said)
+        scores = [*scene.trial_scores, *[("–", "")] * _N_SCORES][:_N_SCORES]
+        for tile, (value, meaning) in zip(self._scores, scores, strict=True):
+            tile.show_score(value, meaning)
+
+    def _show_gallery(self, view: View) -> None:
+        found = [*view.gallery, *[("", None)] * _N_GALLERY][:_N_GALLERY]
+        for picture, note, (text, rgb) in zip(
+            self._gallery, self._gallery_notes, found, strict=True
+        ):
+            picture.set_rgb(rgb)
+            note.setText(text)
+
+
+def _resolution(scene: object) -> str:
+    painted = getattr(scene, "reconstructed", None)
+    return "" if painted is None else f" · {painted.shape[0]}²"

@@ -1,0 +1,73 @@
+"""Whether OpenGL works here, asked in a child process, which may crash without harm."""
+
+import contextlib
+import multiprocessing
+import os
+import platform
+from multiprocessing.connection import Connection
+
+_TIMEOUT_S = 30.0
+_LEAST_VERSION = (3, 2)
+
+
+def machine_key() -> str:
+    """Return what the answer depends on, so that it is asked again when that changes."""
+    parts = (
+        platform.node(),
+        platform.machine(),
+        os.environ.get("QT_QPA_PLATFORM", ""),
+        os.environ.get("WAYLAND_DISPLAY", ""),
+        os.environ.get("LIBGL_ALWAYS_SOFTWARE", ""),
+    )
+    return "|".join(parts)
+
+
+def probe_opengl() -> str:
+    """Return "" where OpenGL 3.2 works in a Qt program, else a sentence that says why not."""
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_try, args=(theirs,), daemon=True)
+    child.start()
+    theirs.close()
+    try:
+        if not ours.poll(_TIMEOUT_S):
+            return f"OpenGL did not answer within {_TIMEOUT_S:.0f} s."
+        return str(ours.recv())
+    except EOFError:
+        child.join(timeout=5)
+        return f"OpenGL crashed in a trial (exit status {child.exitcode})."
+    finally:
+        if child.is_alive():
+            child.terminate()
+
+
+def load_before_opengl() -> None:
+    """Load what crashes when it is loaded after OpenGL.
+
+    Mesa's software OpenGL and Triton, which transformers loads, each bring an LLVM; with Mesa's
+    first, loading Triton ends in a segmentation fault (Triton 3, Mesa 22 to 25).
+    """
+    with contextlib.suppress(ImportError):
+        import triton  # noqa: F401
+
+
+def _try(answer: Connection) -> None:
+    from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext, QSurfaceFormat
+
+    wanted = QSurfaceFormat()
+    wanted.setVersion(*_LEAST_VERSION)
+    wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
+    QSurfaceFormat.setDefaultFormat(wanted)
+    application = QGuiApplication(["probe"])
+    gl = QOpenGLContext()
+    surface = QOffscreenSurface()
+    surface.create()
+    if not gl.create() or not gl.makeCurrent(surface):
+        answer.send("This display offers no OpenGL.")
+    elif (gl.format().majorVersion(), gl.format().minorVersion()) < _LEAST_VERSION:
+        version = f"{gl.format().majorVersion()}.{gl.format().minorVersion()}"
+        answer.send(f"This display offers OpenGL {version}; the cortex needs 3.2.")
+    else:
+        answer.send("")
+    gl.doneCurrent()
+    del gl, surface, application

@@ -1,0 +1,80 @@
+"""Three workers, and how work is handed to them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Any
+
+from PySide6.QtCore import QObject, Signal
+
+from app.bridge import Bridge
+from app.faults import describe
+from nsdviewer.errors import Cancelled
+from nsdviewer.jobs import Job, Ticket, Worker
+
+Run = Callable[[Ticket], Any]
+OnResult = Callable[[Any], None]
+OnError = Callable[[BaseException], None]
+
+
+class Lane(Enum):
+    """Each lane has a thread of its own, so that a search never delays a click on a slice."""
+
+    QUICK = "quick"
+    DATA = "data"
+    LONG = "long"
+
+
+class Tasks(QObject):
+    """Runs work off the GUI thread; signals and results arrive on it."""
+
+    progressed = Signal(str, float, str)
+    finished = Signal(str)
+    failed = Signal(str, str)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._bridge = Bridge(self)
+        self._workers = {lane: Worker(self._bridge.deliver, lane.value) for lane in Lane}
+
+    def submit(
+        self,
+        lane: Lane,
+        kind: str,
+        run: Run,
+        on_result: OnResult,
+        on_error: OnError | None = None,
+    ) -> None:
+        """Queue work; an older request of its kind is dropped."""
+
+        def done(result: Any) -> None:
+            self.finished.emit(kind)
+            on_result(result)
+
+        def failed(error: BaseException) -> None:
+            self.finished.emit(kind)
+            if isinstance(error, Cancelled):
+                return
+            (on_error or (lambda e: self.fail(kind, e)))(error)
+
+        def progressed(fraction: float, text: str) -> None:
+            self.progressed.emit(kind, fraction, text)
+
+        self._workers[lane].submit(Job(kind, run, done, failed, on_progress=progressed))
+
+    def fail(self, kind: str, error: BaseException) -> None:
+        self.failed.emit(*describe(kind, error))
+
+    def cancel(self, kind: str) -> None:
+        for worker in self._workers.values():
+            worker.cancel(kind)
+
+    @property
+    def idle(self) -> bool:
+        return all(worker.idle for worker in self._workers.values())
+
+    def close(self) -> None:
+        self._bridge.close()
+        for worker in self._workers.values():
+            worker.close()

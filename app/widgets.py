@@ -1,0 +1,199 @@
+"""Small widgets that several panels use."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QFont,
+    QFontMetrics,
+    QImage,
+    QMouseEvent,
+    QPainter,
+    QPainterPath,
+    QPaintEvent,
+    QPixmap,
+)
+from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+
+
+def rgb_image(rgb: NDArray[np.uint8]) -> QImage:
+    """Return a QImage that owns its pixels."""
+    pixels = np.ascontiguousarray(rgb)
+    height, width = pixels.shape[:2]
+    return QImage(pixels.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()
+
+
+def heading(text: str = "") -> QLabel:
+    """Return a section heading in small capitals."""
+    label = QLabel(text)
+    label.setObjectName("heading")
+    label.setFont(_heading_font())
+    return label
+
+
+def _heading_font() -> QFont:
+    font = QFont()
+    font.setCapitalization(QFont.Capitalization.AllUppercase)
+    font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.7)
+    return font
+
+
+def small(text: str = "", name: str = "small") -> QLabel:
+    """Return a label in small muted type."""
+    label = QLabel(text)
+    label.setObjectName(name)
+    return label
+
+
+class ElidedLabel(QLabel):
+    """A label that shortens its text with an ellipsis; the whole text is its tooltip."""
+
+    def __init__(self, text: str = "", name: str = "small") -> None:
+        super().__init__()
+        self._full = ""
+        self.setObjectName(name)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setText(text)
+
+    def setText(self, text: str) -> None:
+        self._full = text
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+        super().setText(text)
+        self.updateGeometry()
+
+    def full_text(self) -> str:
+        return self._full
+
+    def sizeHint(self) -> QSize:
+        metrics = QFontMetrics(self.font())
+        return QSize(metrics.horizontalAdvance(self._full) + 4, metrics.height() + 2)
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(20, QFontMetrics(self.font()).height() + 2)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setPen(self.palette().color(self.foregroundRole()))
+        text = painter.fontMetrics().elidedText(
+            self._full, Qt.TextElideMode.ElideRight, self.width()
+        )
+        painter.drawText(self.rect(), int(self.alignment()), text)
+
+
+class Heading(ElidedLabel):
+    """A section heading that shortens itself."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text, "heading")
+        self.setFont(_heading_font())
+
+    def setText(self, text: str) -> None:
+        # Elided text is painted as it is; the capitals must be its own.
+        super().setText(text.upper())
+        self.setToolTip(text)
+        self.setAccessibleName(text)
+
+
+class MenuButton(QToolButton):
+    """A button that drops a menu of choices."""
+
+    chosen = Signal(object)
+
+    def __init__(self, tip: str, name: str = "") -> None:
+        super().__init__()
+        if name:
+            self.setObjectName(name)
+        self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self.setToolTip(tip)
+        self.setAccessibleName(tip)
+        self.setMenu(QMenu(self))
+
+    def offer(self, choices: Iterable[tuple[str, object, bool, bool]]) -> None:
+        """Fill the menu with (text, value, checked, enabled)."""
+        menu = self.menu()
+        menu.clear()
+        for text, value, checked, enabled in choices:
+            action = menu.addAction(text)
+            action.setCheckable(True)
+            action.setChecked(checked)
+            action.setEnabled(enabled)
+            action.triggered.connect(lambda _=False, v=value: self.chosen.emit(v))
+
+    def say(self, text: str) -> None:
+        self.setText(f"{text} ▾")
+
+
+class Picture(QWidget):
+    """A square picture that fills its width, with rounded corners."""
+
+    clicked = Signal()
+
+    def __init__(self, name: str, smooth: bool = True, placeholder: str = "") -> None:
+        super().__init__()
+        self._pixmap: QPixmap | None = None
+        self._smooth = smooth
+        self._placeholder = placeholder
+        self.setAccessibleName(name)
+        policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
+        self.setMinimumSize(28, 28)
+
+    def set_rgb(self, rgb: NDArray[np.uint8] | None) -> None:
+        self._pixmap = None if rgb is None else QPixmap.fromImage(rgb_image(rgb))
+        self.update()
+
+    def has_picture(self) -> bool:
+        return self._pixmap is not None
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return width
+
+    def sizeHint(self) -> QSize:
+        return QSize(90, 90)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        self.clicked.emit()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        painter = QPainter(self)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, self._smooth)
+        side = min(self.width(), self.height())
+        box = QRectF(0, 0, side, side)
+        if self._pixmap is None:
+            colour = QColor(self.palette().text().color())
+            colour.setAlpha(16)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(colour)
+            painter.drawRoundedRect(box, 5, 5)
+            colour.setAlpha(130)
+            painter.setPen(colour)
+            painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._placeholder)
+            return
+        path = QPainterPath()
+        path.addRoundedRect(box, 5, 5)
+        painter.setClipPath(path)
+        painter.drawPixmap(box, self._pixmap, QRectF(self._pixmap.rect()))
+
+
+def text_at(
+    painter: QPainter, at: QPointF, text: str, align: Qt.AlignmentFlag, width: float = 400
+) -> None:
+    """Draw one line of text whose middle left, middle or middle right is `at`."""
+    left = {
+        Qt.AlignmentFlag.AlignLeft: at.x(),
+        Qt.AlignmentFlag.AlignHCenter: at.x() - width / 2,
+        Qt.AlignmentFlag.AlignRight: at.x() - width,
+    }[align]
+    box = QRectF(left, at.y() - 12, width, 24)
+    painter.drawText(box, int(align | Qt.AlignmentFlag.AlignVCenter), text)

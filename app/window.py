@@ -1,0 +1,301 @@
+"""The window: its panels, where they stand, and who hears whom."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QFont, QKeySequence
+from PySide6.QtWidgets import (
+    QMainWindow,
+)
+
+from app import asking, style
+from app.actions import ACTIONS
+from app.controller import Controller
+from app.icons import themed_icon
+from app.layout import lay_out
+from app.message_bar import MessageBar
+from app.panels.bars import BarsPanel
+from app.panels.bench import BenchPanel
+from app.panels.cortex import CortexPanel
+from app.panels.header import HeaderPanel
+from app.panels.slices import SlicesPanel
+from app.panels.status import StatusPanel
+from app.panels.trials import TrialsPanel
+from app.panels.voxel import VoxelPanel
+from app.panels.welcome import WelcomePanel
+from app.settings import Settings
+from app.tasks import Lane
+from app.view import View, state_differs
+from nsdviewer.state import Theme
+
+if TYPE_CHECKING:
+    from nsdviewer.rendering.scene import Scene
+    from nsdviewer.session import Session
+
+# A panel is shown by one entry here and one place in `app.layout`.
+PANELS: dict[str, type] = {
+    "header": HeaderPanel,
+    "trials": TrialsPanel,
+    "cortex": CortexPanel,
+    "slices": SlicesPanel,
+    "voxel": VoxelPanel,
+    "bench": BenchPanel,
+    "bars": BarsPanel,
+    "status": StatusPanel,
+}
+
+
+class MainWindow(QMainWindow):
+    """The whole window.
+
+    Parameters
+    ----------
+    session
+        What to show at once; None shows the welcome page.
+    use_3d
+        Whether to try OpenGL at all.
+    """
+
+    header: HeaderPanel
+    trials: TrialsPanel
+    cortex: CortexPanel
+    slices: SlicesPanel
+    voxel: VoxelPanel
+    bench: BenchPanel
+    bars: BarsPanel
+    status: StatusPanel
+
+    def __init__(self, session: Session | None, settings: Settings, use_3d: bool = True) -> None:
+        super().__init__()
+        self.settings = settings
+        self.controller = Controller(self)
+        self._theme: Theme | None = None
+        self.setWindowTitle("nsdviewer")
+        self.setWindowIcon(themed_icon("nsdviewer", ""))
+        self.setAcceptDrops(True)
+        self.setMinimumSize(1080, 680)
+        font = QFont()
+        font.setFamilies(style.FONT_FAMILIES)
+        font.setPixelSize(style.TEXT_PX)
+        self.setFont(font)
+        self.panels: dict[str, Any] = {name: kind() for name, kind in PANELS.items()}
+        self.__dict__.update(self.panels)
+        self.welcome = WelcomePanel()
+        self.message = MessageBar()
+        self.pages, self._workbench = lay_out(self)
+        self._make_actions()
+        self._connect()
+        self._wear(Theme(settings.theme))
+        self.welcome.show_recent(settings.recent_roots)
+        self.resize(*settings.size)
+        self._prepare_3d(use_3d)
+        if session is not None:
+            self.controller.open_session(session)
+
+    # --- building ----------------------------------------------------------------------------
+
+    def _make_actions(self) -> None:
+        menus: dict[str, Any] = {}
+        self.action_table = ACTIONS
+        self.menu_actions: list[QAction] = []
+        self._need_view: list[QAction] = []
+        for entry in ACTIONS:
+            menu = menus.get(entry.menu)
+            if menu is None:
+                menu = menus[entry.menu] = self.menuBar().addMenu(entry.menu)
+            if entry.starts_group:
+                menu.addSeparator()
+            action = menu.addAction(entry.text)
+            action.setShortcut(QKeySequence(entry.shortcut))
+            action.triggered.connect(lambda _=False, call=entry.call: call(self))
+            self.menu_actions.append(action)
+            if entry.needs_view:
+                action.setEnabled(False)
+                self._need_view.append(action)
+
+    def _connect(self) -> None:
+        controller = self.controller
+        for panel in self.panels.values():
+            panel.wanted.connect(controller.request)
+        controller.viewChanged.connect(self._show_view)
+        controller.failed.connect(self.show_error)
+        controller.tasks.progressed.connect(self._show_progress)
+        controller.tasks.finished.connect(self._finish)
+        controller.exported.connect(lambda p: self.status.say(f"figure written: {p}"))
+        controller.thumbnailsReady.connect(self.trials.add_thumbnails)
+        self.trials.thumbnailsWanted.connect(controller.want_thumbnails)
+        self.header.conceptTyped.connect(controller.type_concept)
+        self.header.figureWanted.connect(lambda: asking.ask_figure(self))
+        self.cortex.vertexClicked.connect(self._go_to_vertex)
+        self.status.cancelled.connect(controller.tasks.cancel)
+        self.welcome.openWanted.connect(lambda: asking.ask_root(self))
+        self.welcome.demoWanted.connect(self.open_demo)
+        self.welcome.rootWanted.connect(lambda root: self.open(Path(root)))
+        self.welcome.cancelled.connect(lambda: controller.tasks.cancel("open"))
+
+    def _prepare_3d(self, use_3d: bool) -> None:
+        if not use_3d:
+            self.cortex.say("The cortex is not drawn: 3D is switched off.")
+            return
+
+        def ready(why_not: str) -> None:
+            self.settings.opengl = {machine_key(): why_not}
+            if why_not:
+                self.cortex.say(f"The cortex is not drawn. {why_not}")
+            else:
+                self.cortex.start_3d()
+
+        from app.probe import machine_key
+
+        self.cortex.say("preparing the cortex …")
+        known = self.settings.opengl.get(machine_key())
+        self.controller.tasks.submit(Lane.LONG, "opengl", lambda _: _ready_for_3d(known), ready)
+
+    # --- what the window does ----------------------------------------------------------------
+
+    def request(self, **changes: Any) -> None:
+        self.controller.request(changes)
+
+    def open(self, path: Path) -> None:
+        """Open an NSD root or a saved view."""
+        self.message.hide()
+        self.controller.open(path, self._theme or Theme.DARK)
+
+    def open_demo(self) -> None:
+        self.message.hide()
+        self.controller.open_demo(self._theme or Theme.DARK)
+
+    def save_view(self, path: Path) -> None:
+        """Write the state as JSON."""
+        view = self.controller.view
+        if view is None:
+            return
+        try:
+            view.state.save(path)
+        except OSError as error:
+            self.show_error(f"The view cannot be written to {path}: {error.strerror}.", "")
+
+    def export_figure(self, path: Path) -> None:
+        """Write the figure, and the state beside it as JSON."""
+        self.controller.export(path)
+
+    def toggle_theme(self) -> None:
+        theme = Theme.LIGHT if self._theme is Theme.DARK else Theme.DARK
+        if self.controller.view is None:
+            self._wear(theme)
+        else:
+            self.request(theme=theme)
+
+    def scene(self) -> Scene | None:
+        """Return the scene that is shown."""
+        return self.controller.view.scene if self.controller.view is not None else None
+
+    def show_error(self, sentence: str, details: str) -> None:
+        theme = self._theme or Theme.DARK
+        self.message.show_message(sentence, details, style.palette_of(theme).text)
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is under way or about to be."""
+        return self.controller.idle and not any(
+            getattr(panel, "busy", False) for panel in self.panels.values()
+        )
+
+    def wait_idle(self, timeout_s: float = 60.0) -> bool:
+        """Let the window work until nothing is under way; returns whether it got there."""
+        loop = QEventLoop()
+        quiet = 0
+
+        def look() -> None:
+            nonlocal quiet
+            quiet = quiet + 1 if self.idle else 0
+            if quiet >= 2:
+                loop.quit()
+
+        watch = QTimer(interval=5)
+        watch.timeout.connect(look)
+        watch.start()
+        QTimer.singleShot(round(1000 * timeout_s), loop, loop.quit)
+        loop.exec()
+        watch.stop()
+        return quiet >= 2
+
+    # --- what the window hears ---------------------------------------------------------------
+
+    def _show_view(self, before: View | None, after: View) -> None:
+        if before is None:
+            self.pages.setCurrentIndex(1)
+            self._workbench.share_out(self.width(), self.height())
+            self.header.show()
+            self.status.show()
+            for action in self._need_view:
+                action.setEnabled(True)
+        if state_differs(before, after, "theme"):
+            self._wear(after.state.theme)
+        changed_home = before is not None and before.workspace is not after.workspace
+        for panel in self.panels.values():
+            panel.show_view(None if changed_home else before, after)
+        if before is None or changed_home:
+            self.setWindowTitle(f"{Path(after.state.root).name} · subject {after.state.subject} "
+                                "– nsdviewer")  # fmt: skip
+            self.settings.remember_state(after.state)
+
+    def _wear(self, theme: Theme) -> None:
+        if theme is not self._theme:
+            self._theme = theme
+            self.settings.theme = theme.value
+            self.setPalette(style.application_palette(theme))
+            self.setStyleSheet(style.style_sheet(theme))
+
+    def _show_progress(self, kind: str, fraction: float, text: str) -> None:
+        self.status.show_progress(kind, fraction, text)
+        if kind == "open" and self.pages.currentIndex() == 0:
+            self.welcome.show_progress(fraction, text)
+
+    def _finish(self, kind: str) -> None:
+        self.status.finish(kind)
+        if kind == "open":
+            self.welcome.finish()
+
+    def _go_to_vertex(self, hemisphere: Any, vertex: int) -> None:
+        view = self.controller.view
+        if view is None:
+            return
+        voxel = view.workspace.vertex_operator(hemisphere).nearest_voxel(vertex)
+        if voxel is None:
+            self.status.say("this vertex lies outside the measured volume")
+        else:
+            self.request(voxel=voxel)
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        paths = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
+        if paths:
+            self.open(paths[0])
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        view = self.controller.view
+        if view is not None:
+            self.settings.remember_state(view.state)
+        self.settings.size = (self.width(), self.height())
+        self.settings.save()
+        self.controller.tasks.close()
+        self.cortex.close_3d()
+        super().closeEvent(event)
+
+
+def _ready_for_3d(known: str | None) -> str:
+    """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
+    from app.probe import load_before_opengl, probe_opengl
+
+    why_not = probe_opengl() if known is None else known
+    if not why_not:
+        load_before_opengl()
+        import app.brain_view  # noqa: F401
+    return why_not
