@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from nsdviewer.state import Camera, Hemisphere
 
 _DRAG_PX = 4
-# The default camera fits a view this much wider than high.
-_DEFAULT_ASPECT = 1.6
 _CURSOR_MM = 1.6
-_FOOT_PX = 44
+# Below the brain stands the slider of its shape; around it there is some air.
+_FOOT_PX = 64
+_MARGIN = 1.08
 
 
 class BrainView(QtInteractor):
@@ -43,15 +43,18 @@ class BrainView(QtInteractor):
         self._cursor: tuple[Hemisphere, int] | None = None
         self._pressed: QPointF | None = None
         self._default_camera = True
+        # Drawings of one turn of the event loop become one picture, after the panels' own.
+        self._soon = QTimer(self, singleShot=True, interval=0)
+        self._soon.timeout.connect(self._render_now)
         self._wheel = QTimer(self, singleShot=True, interval=250)
         self._wheel.timeout.connect(self._say_camera)
 
     @property
     def busy(self) -> bool:
-        return self._wheel.isActive()
+        return self._wheel.isActive() or self._soon.isActive()
 
     def show_scene(self, scene: Scene, cursor: tuple[Hemisphere, int] | None) -> None:
-        """Draw what differs from the scene before, and render once."""
+        """Draw what differs from the scene before."""
         before, self._scene = self._scene, scene
         if before is None or not self._only_colours(before, scene):
             self._drawing.draw(self._placed(scene))
@@ -59,16 +62,15 @@ class BrainView(QtInteractor):
             for one in scene.hemispheres:
                 self._drawing.recolour(one.hemisphere, one.rgb)
         self._draw_cursor(cursor)
-        self.render()
-        self.rendered.emit()
+        self._soon.start()
 
     def show_camera(self, camera: Camera, is_default: bool) -> None:
-        """Place the camera, and render if it moved."""
+        """Place the camera."""
         self._default_camera = is_default
         wanted = self._fitted(camera) if is_default else camera
         if not np.allclose(wanted, self._drawing.camera(), atol=1e-3):
             self._drawing.set_camera(wanted)
-            self.render()
+            self._soon.start()
 
     def vertex_at(self, at: QPointF) -> tuple[Hemisphere, int] | None:
         """Return the vertex in front at a widget position."""
@@ -82,6 +84,10 @@ class BrainView(QtInteractor):
             1 - at.y() / height,
             width / height,
         )
+
+    def _render_now(self) -> None:
+        self.render()
+        self.rendered.emit()
 
     def _only_colours(self, before: Scene, after: Scene) -> bool:
         if before.state.theme is not after.state.theme:
@@ -97,14 +103,22 @@ class BrainView(QtInteractor):
         return replace(scene, camera=camera)
 
     def _fitted(self, camera: Camera) -> Camera:
-        """Step back where the view is narrower than the default camera thinks."""
+        """Return the default camera as near as the view's shape allows."""
+        if self._scene is None or not self._scene.hemispheres:
+            return camera
         height = max(self.height(), 1)
-        aspect = max(self.width(), 1) / height
-        scale = camera[9] * max(1.0, _DEFAULT_ASPECT / aspect) * (1 + _FOOT_PX / height)
-        # The shape slider stands below: the brain moves up by half of its height.
-        down = np.array(camera[6:9]) * scale * _FOOT_PX / height
-        position, focal = np.array(camera[0:3]) - down, np.array(camera[3:6]) - down
-        return (*position.tolist(), *focal.tolist(), *camera[6:9], scale)
+        points = np.concatenate([h.vertices for h in self._scene.hemispheres])
+        points = points[np.isfinite(points).all(1)]
+        position, focal, up = (np.array(camera[i : i + 3]) for i in (0, 3, 6))
+        right = np.cross(focal - position, up)
+        right /= np.linalg.norm(right)
+        across, upwards = np.ptp(points @ right) / 2, np.ptp(points @ up) / 2
+        # The shape slider stands below: the brain keeps clear of it.
+        free = max(height - _FOOT_PX, 1) / height
+        scale = _MARGIN * max(upwards / free, across * height / max(self.width(), 1))
+        middle = float((points @ up).max() + (points @ up).min()) / 2 - float(focal @ up)
+        shift = up * (middle - scale * (1 - free))
+        return (*(position + shift), *(focal + shift), *camera[6:9], float(scale))
 
     def _draw_cursor(self, cursor: tuple[Hemisphere, int] | None) -> None:
         self._cursor = cursor

@@ -103,16 +103,13 @@ class Controller(QObject):
         """Write the figure of the current state and the state beside it."""
         if self.view is None:
             return
-        workspace, state = self.view.workspace, self.view.state
-
-        def run(ticket: Ticket) -> Path:
-            from app.exporting import export_in_process
-            from nsdviewer.session.scenes import scene_of
-
-            ticket.report(0.0, "computing the figure")
-            return export_in_process(scene_of(workspace, state), path, ticket)
-
-        self.tasks.submit(Lane.LONG, "export", run, self.exported.emit)
+        view = self.view
+        self.tasks.submit(
+            Lane.LONG,
+            "export",
+            lambda ticket: _work().export(view, path, ticket),
+            self.exported.emit,
+        )
 
     @property
     def idle(self) -> bool:
@@ -147,6 +144,7 @@ class Controller(QObject):
                 voxel=opened.composed.voxel,
             )
         )
+        self._submit_scene()
         self._submit_list()
         self._submit_card()
         self._submit_reconstruction()
@@ -210,16 +208,17 @@ class Controller(QObject):
             return
         self._update(decoding=True)
 
-        def run(_: Ticket) -> Any:
-            from nsdviewer.session.scenes import reconstruction_of
-
-            return reconstruction_of(view.workspace, view.state)
-
         def fail(error: BaseException) -> None:
             self._update(decoding=False)
             self.tasks.fail("reconstruct", error)
 
-        self._submit(Lane.LONG, "reconstruct", run, self._show_reconstruction, fail)
+        self._submit(
+            Lane.LONG,
+            "reconstruct",
+            lambda _: _work().decode(view),
+            self._show_reconstruction,
+            fail,
+        )
 
     def _show_reconstruction(self, reconstruction: Any) -> None:
         self._update(reconstruction=reconstruction, decoding=False)
@@ -228,29 +227,21 @@ class Controller(QObject):
         if view is None:
             return
 
-        def run(_: Ticket) -> Any:
-            from app.gallery import paint_gallery
-
-            return paint_gallery(view.workspace, view.state, reconstruction)
-
-        self._submit(Lane.LONG, "gallery", run, lambda found: self._update(gallery=found))
+        self._submit(
+            Lane.LONG,
+            "gallery",
+            lambda _: _work().paint_gallery(view, reconstruction),
+            lambda found: self._update(gallery=found),
+        )
 
     def _submit_list(self) -> None:
         view = self.view
         if view is None:
             return
-        table, search, subset = view.workspace.table, view.state.search, view.state.subset
-
-        def run(_: Ticket) -> Any:
-            from nsdviewer.session.concepts import search_trials
-
-            trials = table.select(subset)
-            return search_trials(view.workspace, search, trials) if search else trials
-
         self._submit(
             Lane.DATA,
             "list",
-            run,
+            lambda _: _work().list_trials(view),
             lambda found: self._update(listed=found, search_error=""),
             self._inline("list", "search_error"),
         )
@@ -261,14 +252,12 @@ class Controller(QObject):
         if view is None or voxel is None:
             return
 
-        def run(_: Ticket) -> Any:
-            from nsdviewer.session.voxels import voxel_card
-
-            card = voxel_card(view.workspace, voxel)
-            pictures = view.workspace.stimuli.thumbnails(card.best_nsd_ids)
-            return card, tuple(zip(card.best_nsd_ids.tolist(), pictures, strict=True))
-
-        self._submit(Lane.DATA, "card", run, lambda r: self._update(card=r[0], card_pictures=r[1]))
+        self._submit(
+            Lane.DATA,
+            "card",
+            lambda _: _work().describe_voxel(view, voxel),
+            lambda r: self._update(card=r[0], card_pictures=r[1]),
+        )
 
     # --- helpers -----------------------------------------------------------------------------
 
@@ -315,3 +304,10 @@ class Controller(QObject):
     def _show(self, after: View) -> None:
         before, self.view = self.view, after
         self.viewChanged.emit(before, after)
+
+
+def _work() -> Any:
+    """Load the work of the worker threads, on one of them."""
+    from app import work
+
+    return work

@@ -62,7 +62,8 @@ def open_session(session: Session, progress: Progress) -> Opened:
     fit_missing(workspace, progress)
     progress.report(0.9, "opening the subject")
     composer = Composer(workspace)
-    composed = composer.compose(session.state, None)
+    # The map needs the text network, which loads for seconds: the brain comes first, bare.
+    composed = composer.compose(session.state.replace(concept=""), None)
     title = workspace.embedding.title
     return Opened(session, composer, composed, choices_of(workspace), title)
 

@@ -56,7 +56,7 @@ QToolButton#flat, QPushButton#flat {{ background: transparent; border-color: tra
     padding: 3px; }}
 QToolButton#flat:hover, QPushButton#flat:hover {{ background: {raised}; }}
 QToolButton#flat:focus, QPushButton#flat:focus {{ border-color: {accent}; }}
-QToolButton#chip {{ border-radius: 10px; padding: 2px 7px; font-size: 11px; color: {muted};
+QToolButton#chip {{ border-radius: 10px; padding: 2px 5px; font-size: 11px; color: {muted};
     min-height: 16px; }}
 QToolButton#chip:checked {{ background: {accent_wash}; border-color: {accent}; color: {text}; }}
 QPushButton#primary {{ background: {accent}; border-color: {accent}; color: {on_accent};
@@ -67,7 +67,8 @@ QPushButton#large {{ padding: 9px 18px; }}
 QLineEdit, QSpinBox {{ background: {raised}; border: 1px solid {border}; border-radius: 6px;
     padding: 5px 8px; selection-background-color: {accent}; selection-color: {on_accent}; }}
 QLineEdit:focus, QSpinBox:focus {{ border-color: {accent}; }}
-QSpinBox {{ padding: 2px 4px; font-size: 11px; }}
+QSpinBox {{ padding: 3px 4px; font-size: 11px; }}
+QSpinBox QLineEdit {{ background: transparent; border: none; padding: 0px; }}
 QFrame#conceptBox {{ background: {raised}; border: 1px solid {border}; border-radius: 8px; }}
 QFrame#conceptBox[active="true"] {{ border-color: {accent}; }}
 QFrame#conceptBox QLineEdit {{ background: transparent; border: none; font-size: 15px; padding: 4px; }}
@@ -93,7 +94,8 @@ QSlider::groove:horizontal {{ height: 3px; background: {border}; border-radius: 
 QSlider::sub-page:horizontal {{ background: {muted}; border-radius: 1px; }}
 QSlider::handle:horizontal {{ width: 13px; height: 13px; margin: -5px 0; border-radius: 6px;
     background: {accent}; }}
-QFrame#pill {{ background: {panel}; border: 1px solid {border}; border-radius: 15px; }}
+QFrame#pill {{ background: {panel}; border: 1px solid {border}; border-radius: 10px; }}
+QFrame#pill QToolButton {{ font-size: 11px; padding: 1px 3px; color: {muted}; }}
 QFrame#card {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
 QProgressBar {{ background: {border}; border: none; border-radius: 3px; max-height: 6px; }}
 QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}

@@ -53,11 +53,12 @@ def small(text: str = "", name: str = "small") -> QLabel:
 class ElidedLabel(QLabel):
     """A label that shortens its text with an ellipsis; the whole text is its tooltip."""
 
-    def __init__(self, text: str = "", name: str = "small") -> None:
+    def __init__(self, text: str = "", name: str = "small", lines: int = 1) -> None:
         super().__init__()
         self._full = ""
+        self._lines = lines
         self.setObjectName(name)
-        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.setText(text)
 
     def setText(self, text: str) -> None:
@@ -72,7 +73,10 @@ class ElidedLabel(QLabel):
 
     def sizeHint(self) -> QSize:
         metrics = QFontMetrics(self.font())
-        return QSize(metrics.horizontalAdvance(self._full) + 4, metrics.height() + 2)
+        width = metrics.horizontalAdvance(self._full) / self._lines
+        # Words do not break where the lines would be equal.
+        width += 4 if self._lines == 1 else 60
+        return QSize(round(width), self._lines * metrics.height() + 2)
 
     def minimumSizeHint(self) -> QSize:
         return QSize(20, QFontMetrics(self.font()).height() + 2)
@@ -80,10 +84,23 @@ class ElidedLabel(QLabel):
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
         painter.setPen(self.palette().color(self.foregroundRole()))
-        text = painter.fontMetrics().elidedText(
-            self._full, Qt.TextElideMode.ElideRight, self.width()
-        )
+        text = "\n".join(break_lines(self._full, painter.fontMetrics(), self.width(), self._lines))
         painter.drawText(self.rect(), int(self.alignment()), text)
+
+
+def break_lines(text: str, metrics: QFontMetrics, width: int, most: int) -> list[str]:
+    """Break a text at blanks into at most so many lines, the last one with an ellipsis."""
+    lines: list[str] = []
+    words = text.split(" ")
+    while words and len(lines) < most - 1:
+        line = words.pop(0)
+        while words and metrics.horizontalAdvance(f"{line} {words[0]}") <= width:
+            line = f"{line} {words.pop(0)}"
+        lines.append(metrics.elidedText(line, Qt.TextElideMode.ElideRight, width))
+    if words:
+        last = " ".join(words)
+        lines.append(metrics.elidedText(last, Qt.TextElideMode.ElideRight, width))
+    return lines
 
 
 class Heading(ElidedLabel):

@@ -14,7 +14,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.view import View, differs, state_differs
-from app.widgets import ElidedLabel, Heading, Picture, heading, small
+from app.widgets import ElidedLabel, Heading, Picture, small
 
 _N_SCORES = 3
 _N_GALLERY = 4
@@ -50,7 +50,12 @@ class BenchPanel(QFrame):
         super().__init__()
         self.setObjectName("panel")
         self._heading = Heading("no trial selected")
-        self._warning = small(name="note")
+        self._warning = small("TRAINING picture", "note")
+        self._warning.setToolTip("The decoder was fitted on this picture: this proves nothing.")
+        self._held_out = small("held out", "accent")
+        self._held_out.setToolTip("The decoder has never seen this picture's responses.")
+        for label in (self._warning, self._held_out):
+            label.hide()
         self.seen = Picture("Seen picture", placeholder="choose a trial")
         self.painted = Picture("Reconstructed picture", placeholder="–")
         self._seen_note = ElidedLabel("seen")
@@ -76,12 +81,13 @@ class BenchPanel(QFrame):
         top = QHBoxLayout()
         top.addWidget(self._heading, 1)
         top.addWidget(self._warning)
+        top.addWidget(self._held_out)
         column.addLayout(top)
         column.addLayout(self._pictures())
         scores = QHBoxLayout()
         scores.setSpacing(6)
-        for tile in self._scores:
-            scores.addWidget(tile, 1)
+        for tile, share in zip(self._scores, (5, 4, 4), strict=True):
+            scores.addWidget(tile, share)
         column.addLayout(scores)
         column.addLayout(self._controls())
         column.addLayout(self._other_paintings())
@@ -100,10 +106,8 @@ class BenchPanel(QFrame):
 
     def _controls(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.addWidget(heading("Other paintings"))
-        row.addStretch()
         row.addWidget(self._average)
-        row.addSpacing(6)
+        row.addStretch()
         row.addWidget(small("seed"))
         row.addWidget(self._seed)
         return row
@@ -156,17 +160,19 @@ class BenchPanel(QFrame):
             return
         parts = scene.trial_title.split(" · ")
         trained = any(p.startswith("TRAINING") for p in parts)
-        self._heading.setText(" · ".join(p for p in parts if not p.startswith("TRAINING")))
+        held_out = "held out" in parts
+        said = [p for p in parts if p != "held out" and not p.startswith("TRAINING")]
+        self._heading.setText(" · ".join(said))
         self._heading.setToolTip(scene.trial_title)
-        self._warning.setText("training picture" if trained else "")
-        self._warning.setToolTip("The decoder was fitted on this picture: this proves nothing.")
+        self._warning.setVisible(trained)
+        self._held_out.setVisible(held_out)
         self.seen.set_rgb(scene.seen)
         self.painted.set_rgb(scene.reconstructed)
         self._seen_note.setText("seen")
         n = len(view.state.trials)
         more = f" · first of {n} selected" if n > 1 else ""
-        said = "decoding …" if view.decoding else f"reconstructed{_resolution(scene)}{more}"
-        self._painted_note.setText(said)
+        note = "decoding …" if view.decoding else f"reconstructed{_resolution(scene)}{more}"
+        self._painted_note.setText(note)
         scores = [*scene.trial_scores, *[("–", "")] * _N_SCORES][:_N_SCORES]
         for tile, (value, meaning) in zip(self._scores, scores, strict=True):
             tile.show_score(value, meaning)

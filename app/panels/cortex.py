@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from nsdviewer.state import Hemisphere
 
 _STEPS = 40
+_RIGHT = Qt.AlignmentFlag.AlignRight
 _LIMITS_PSC = (None, 0.1, 0.25, 0.5, 1.0, 2.0)
 
 
@@ -96,6 +97,7 @@ class CortexPanel(QWidget):
         super().__init__()
         self.view3d: Any = None
         self._view: View | None = None
+        self._drawn: tuple[Any, ...] | None = None
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._notice = QLabel("")
@@ -142,25 +144,26 @@ class CortexPanel(QWidget):
         column.setContentsMargins(0, 0, 0, 12)
         pill = QFrame()
         pill.setObjectName("pill")
-        row = QHBoxLayout(pill)
-        row.setContentsMargins(14, 3, 14, 3)
+        grid = QGridLayout(pill)
+        grid.setContentsMargins(12, 2, 12, 7)
+        grid.setVerticalSpacing(0)
         self._slider = QSlider(Qt.Orientation.Horizontal)
         self._slider.setAccessibleName("Shape of the cortex: pial, inflated, flat")
         self._slider.setRange(0, 2 * _STEPS)
-        self._slider.setFixedWidth(230)
+        self._slider.setFixedWidth(250)
         self._slider.setPageStep(_STEPS)
         self._slider.valueChanged.connect(lambda _: self._morph_timer.start())
-        for name, value in (("pial", PIAL), ("inflated", INFLATED), ("flat", FLAT)):
+        self._shapes = {}
+        sides = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, _RIGHT)
+        for k, (name, value) in enumerate((("pial", PIAL), ("inflated", INFLATED), ("flat", FLAT))):
             button = QToolButton(text=name)
             button.setObjectName("flat")
             button.clicked.connect(lambda _=False, v=value: self.wanted.emit({"morph": v}))
-            if name == "pial":
-                row.addWidget(button)
-                row.addWidget(self._slider)
-            else:
-                row.addWidget(button)
-            if name == "flat":
-                self._flat_button = button
+            grid.addWidget(button, 0, k, sides[k])
+            grid.setColumnStretch(k, 1)
+            self._shapes[name] = button
+        grid.addWidget(self._slider, 1, 0, 1, 3)
+        self._shape_grid = grid
         column.addWidget(pill)
         self._grid.addWidget(
             box, 0, 0, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter
@@ -231,7 +234,10 @@ class CortexPanel(QWidget):
             self._slider.setValue(round(after.state.morph * _STEPS))
             self._slider.blockSignals(False)
         if differs(before, after, "choices"):
-            self._flat_button.setVisible(after.choices.has_flat)
+            flat = after.choices.has_flat
+            self._shapes["flat"].setVisible(flat)
+            middle = Qt.AlignmentFlag.AlignHCenter if flat else _RIGHT
+            self._shape_grid.setAlignment(self._shapes["inflated"], middle)
             self._slider.setMaximum((2 if after.choices.has_flat else 1) * _STEPS)
         if state_differs(before, after, "roi_collections") or differs(before, after, "choices"):
             drawn = after.state.roi_collections
@@ -249,6 +255,10 @@ class CortexPanel(QWidget):
         drawn = self._view.state.roi_collections
         kept = tuple(c for c in drawn if c != name)
         self.wanted.emit({"roi_collections": kept if name in drawn else (*drawn, name)})
+
+
+def _same(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
+    return before[0] is after[0] and before[1:] == after[1:]
 
 
 def _cursor(view: View) -> tuple[Hemisphere, int] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton, QSizePolicy
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton
 
 from app.view import View, differs
 from app.widgets import ElidedLabel, small
@@ -23,7 +23,6 @@ class StatusPanel(QFrame):
         self.setObjectName("status")
         self.setFixedHeight(30)
         self.readout = ElidedLabel()
-        self.readout.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._message = small()
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)

@@ -76,7 +76,7 @@ class TrialsPanel(QFrame):
 
     def _chips(self) -> QHBoxLayout:
         row = QHBoxLayout()
-        row.setSpacing(5)
+        row.setSpacing(4)
         self._group = QButtonGroup(self)
         self._subset_chips: dict[str, QToolButton] = {}
         for text, subset in _SUBSETS:

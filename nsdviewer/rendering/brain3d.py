@@ -11,6 +11,9 @@ from nsdviewer.rendering.scene import HemisphereScene, Scene
 from nsdviewer.rendering.theme import PALETTES
 from nsdviewer.state import Camera, Hemisphere, Theme
 
+# Size of a region's name, as a share of the picture.
+_LABEL_WIDTH, _LABEL_HEIGHT = 0.055, 0.026
+
 
 @dataclass
 class _Drawn:
@@ -176,5 +179,14 @@ def project_labels(scene: Scene, width_px: int, height_px: int) -> list[tuple[st
             x = 0.5 + float(offset @ right) / (2 * scale * aspect)
             y = 0.5 + float(offset @ up) / (2 * scale)
             if 0.02 < x < 0.98 and 0.02 < y < 0.98:
-                found.append((name, x, y))
+                found.append((name, x, _free_height(x, y, found)))
     return found
+
+
+def _free_height(x: float, y: float, taken: list[tuple[str, float, float]]) -> float:
+    """Move a label down past those that stand where it would."""
+    for _ in range(len(taken)):
+        if not any(abs(x - a) < _LABEL_WIDTH and abs(y - b) < _LABEL_HEIGHT for _, a, b in taken):
+            break
+        y -= _LABEL_HEIGHT / 2
+    return y

@@ -20,7 +20,7 @@ from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path
 from nsdviewer.rendering.brain3d import project_labels, render_brain
 from nsdviewer.rendering.scene import Scene
-from nsdviewer.rendering.theme import PALETTES, Palette, colour_table
+from nsdviewer.rendering.theme import PALETTES, Palette, bar_colours, colour_table
 from nsdviewer.state import Theme
 
 WIDTH_MM, HEIGHT_MM = 183.0, 118.0
@@ -28,7 +28,6 @@ _MM_PER_INCH = 25.4
 _BRAIN_PX = (1500, 940)
 _SUFFIXES = (".png", ".svg", ".pdf")
 _DPI = 300
-_POSITIVE, _NEGATIVE = "#e07b45", "#4f8fd0"
 
 
 def export_figure(scene: Scene, path: Path) -> None:
@@ -89,8 +88,8 @@ def compose_figure(scene: Scene) -> Figure:
         )
         FigureCanvasAgg(figure)
         page = figure.add_gridspec(
-            2, 2, width_ratios=(2.35, 1), height_ratios=(2.1, 1),
-            left=0.012, right=0.985, top=0.905, bottom=0.115, wspace=0.045, hspace=0.08,
+            2, 2, width_ratios=(2.35, 1), height_ratios=(1.85, 1),
+            left=0.012, right=0.985, top=0.9, bottom=0.125, wspace=0.045, hspace=0.06,
         )  # fmt: skip
         _write_header(figure, scene, palette)
         _draw_brain(figure, page[0, 0], scene, palette)
@@ -136,17 +135,17 @@ def _draw_brain(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palet
     axes.imshow(picture, extent=(0, 1, 0, 1), aspect="auto", interpolation="lanczos")
     for name, x, y in project_labels(scene, *_BRAIN_PX):
         axes.text(x, y, name, fontsize=4.6, ha="center", va="center", color=palette.text)
-    bar = axes.inset_axes((0.945, 0.55, 0.014, 0.36))
+    bar = axes.inset_axes((0.955, 0.52, 0.014, 0.36))
     _draw_colour_bar(figure, bar, scene)
     axes.text(
-        0.93, 0.955, scene.colour_bar_title, fontsize=5, ha="right", va="top", color=palette.muted
+        0.97, 0.98, scene.colour_bar_title, fontsize=5, ha="right", va="top", color=palette.muted
     )
 
 
 def _draw_colour_bar(figure: Figure, axes: Any, scene: Scene) -> None:
     limit = scene.limit_psc
     scale = mpl.cm.ScalarMappable(
-        Normalize(-limit, limit), ListedColormap(colour_table(scene.state.theme))
+        Normalize(-limit, limit), ListedColormap(bar_colours(scene.state.theme))
     )
     bar = figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
     bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=5)
@@ -193,9 +192,6 @@ def _draw_pictures(figure: Figure, place: SubplotSpec, scene: Scene, palette: Pa
 def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
     axes = figure.add_subplot(place, facecolor="none")
     bars = scene.roi_bars
-    axes.set_title(
-        "map by region: mean ± s.e.m. over voxels", fontsize=6, color=palette.muted, loc="left"
-    )
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     if not bars:
@@ -205,7 +201,8 @@ def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palett
         return
     means = np.array([b.mean_psc for b in bars])
     position = np.arange(len(bars))
-    colours = [_POSITIVE if m >= 0 else _NEGATIVE for m in means]
+    table = colour_table(scene.state.theme)
+    colours = [table[216] if m >= 0 else table[40] for m in means]
     axes.barh(position, means, color=colours, height=0.66)
     axes.errorbar(means, position, xerr=[b.sem_psc for b in bars], fmt="none",
                   ecolor=palette.text, elinewidth=0.5)  # fmt: skip
@@ -213,7 +210,7 @@ def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palett
     axes.set_yticks(position, [b.name for b in bars], fontsize=5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=5, length=2, width=0.4)
-    axes.set_xlabel("% signal change per unit", fontsize=5.5)
+    axes.set_xlabel("% signal change per unit, mean ± s.e.m. over voxels", fontsize=5)
     axes.invert_yaxis()
     # Room for the names of the regions, which stand left of the axes.
     box = axes.get_position()

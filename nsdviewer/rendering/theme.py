@@ -70,6 +70,14 @@ def colour_table(theme: Theme) -> NDArray[np.float32]:
     return np.asarray(table, dtype=np.float32)[:, :3]
 
 
+def bar_colours(theme: Theme) -> NDArray[np.float32]:
+    """Return (256, 3) colours of a colour bar, faded towards zero as the map is on the cortex."""
+    colours, opacity = colour_values(np.linspace(-1, 1, 256), 1.0, theme)
+    palette = PALETTES[theme]
+    cortex = (palette.gyrus + palette.sulcus) / 2
+    return np.asarray(cortex + opacity[:, None] * (colours - cortex), dtype=np.float32)
+
+
 def colour_values(
     values: NDArray[np.floating], limit: float, theme: Theme
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -10,6 +10,7 @@ from nsdviewer.data.simulate import simulate
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.models.embeddings import load_embedding
 from nsdviewer.models.image_cache import CachedEmbedding
+from nsdviewer.session.concepts import search_trials
 from nsdviewer.session.fitting import fit_workspace_decoder, fit_workspace_encoder
 from nsdviewer.session.workspace import DEFAULT_EMBEDDING_SIMULATED, Workspace
 from nsdviewer.state import ViewState
@@ -29,8 +30,7 @@ def make_demo(progress: Progress, root: Path | None = None) -> ViewState:
     root = root or demo_root()
     if not (root / SIMULATED_FLAG).exists():
         simulate_subjects(root, "demo", 1, DEMO_SEED, PartProgress(progress, 0.0, 0.6))
-    state = first_state(root, PartProgress(progress, 0.6, 1.0))
-    return state.replace(concept=DEMO_CONCEPT)
+    return first_state(root, PartProgress(progress, 0.6, 1.0))
 
 
 def simulate_subjects(
@@ -70,10 +70,12 @@ def first_state(root: Path, progress: Progress) -> ViewState:
     outlines = tuple(c for c in _PREFERRED_OUTLINES if c in workspace.collections)
     shared = workspace.table.select("shared")
     chosen = shared if len(shared) else workspace.table.select("all")
+    # A test picture that suits the concept: chosen by the picture, not by how well it decodes.
+    fitting = search_trials(workspace, DEMO_CONCEPT, chosen)
     return ViewState(
         root=str(opened.path),
         subject=subject,
-        trials=(int(chosen[0]),),
+        trials=(int(fitting[0]),),
         roi_collections=outlines,
         concept=DEMO_CONCEPT,
     )
