@@ -34,8 +34,10 @@ class BrainView(QtInteractor):
     cameraMoved = Signal(object)
     rendered = Signal()
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent, auto_update=False, multi_samples=4, lighting="light kit")
+    def __init__(self, parent: QWidget | None = None, smooth: bool = True) -> None:
+        # On a software renderer multisampling more than doubles the time of a frame.
+        samples = 4 if smooth else 0
+        super().__init__(parent, auto_update=False, multi_samples=samples, lighting="light kit")
         self.setAcceptDrops(False)
         self.setAccessibleName("Cortex")
         self._drawing = BrainDrawing(self)
@@ -43,15 +45,12 @@ class BrainView(QtInteractor):
         self._cursor: tuple[Hemisphere, int] | None = None
         self._pressed: QPointF | None = None
         self._default_camera = True
-        # Drawings of one turn of the event loop become one picture, after the panels' own.
-        self._soon = QTimer(self, singleShot=True, interval=0)
-        self._soon.timeout.connect(self._render_now)
         self._wheel = QTimer(self, singleShot=True, interval=250)
         self._wheel.timeout.connect(self._say_camera)
 
     @property
     def busy(self) -> bool:
-        return self._wheel.isActive() or self._soon.isActive()
+        return self._wheel.isActive()
 
     def show_scene(self, scene: Scene, cursor: tuple[Hemisphere, int] | None) -> None:
         """Draw what differs from the scene before."""
@@ -62,7 +61,8 @@ class BrainView(QtInteractor):
             for one in scene.hemispheres:
                 self._drawing.recolour(one.hemisphere, one.rgb)
         self._draw_cursor(cursor)
-        self._soon.start()
+        # The next paint renders; a render of ours beside it would draw every picture twice.
+        self.update()
 
     def show_camera(self, camera: Camera, is_default: bool) -> None:
         """Place the camera."""
@@ -70,7 +70,7 @@ class BrainView(QtInteractor):
         wanted = self._fitted(camera) if is_default else camera
         if not np.allclose(wanted, self._drawing.camera(), atol=1e-3):
             self._drawing.set_camera(wanted)
-            self._soon.start()
+            self.update()
 
     def vertex_at(self, at: QPointF) -> tuple[Hemisphere, int] | None:
         """Return the vertex in front at a widget position."""
@@ -85,8 +85,8 @@ class BrainView(QtInteractor):
             width / height,
         )
 
-    def _render_now(self) -> None:
-        self.render()
+    def paintGL(self) -> None:
+        super().paintGL()
         self.rendered.emit()
 
     def _only_colours(self, before: Scene, after: Scene) -> bool:

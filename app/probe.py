@@ -22,8 +22,18 @@ def machine_key() -> str:
     return "|".join(parts)
 
 
+HARDWARE, SOFTWARE = "hardware", "software"
+_SOFTWARE_NAMES = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", "basic render")
+_GL_RENDERER = 0x1F01
+
+
 def probe_opengl() -> str:
-    """Return "" where OpenGL 3.2 works in a Qt program, else a sentence that says why not."""
+    """Say whether OpenGL 3.2 works in a Qt program.
+
+    Returns
+    -------
+    `HARDWARE`, `SOFTWARE`, or a sentence that says why it does not.
+    """
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_try, args=(theirs,), daemon=True)
@@ -68,6 +78,7 @@ def _try(answer: Connection) -> None:
         version = f"{gl.format().majorVersion()}.{gl.format().minorVersion()}"
         answer.send(f"This display offers OpenGL {version}; the cortex needs 3.2.")
     else:
-        answer.send("")
+        renderer = str(gl.functions().glGetString(_GL_RENDERER)).lower()
+        answer.send(SOFTWARE if any(n in renderer for n in _SOFTWARE_NAMES) else HARDWARE)
     gl.doneCurrent()
     del gl, surface, application

@@ -28,7 +28,7 @@ class Settings:
     last_state
         State of the last view as JSON values, None before the first one.
     opengl
-        Cached answer of the OpenGL probe by machine key: "" works, else why not.
+        Cached answer of the OpenGL probe by machine key.
     """
 
     path: Path | None = None

@@ -26,6 +26,7 @@ from app.panels.status import StatusPanel
 from app.panels.trials import TrialsPanel
 from app.panels.voxel import VoxelPanel
 from app.panels.welcome import WelcomePanel
+from app.probe import HARDWARE, SOFTWARE, load_before_opengl, machine_key, probe_opengl
 from app.settings import Settings
 from app.tasks import Lane
 from app.view import View, state_differs
@@ -141,14 +142,12 @@ class MainWindow(QMainWindow):
             self.cortex.say("The cortex is not drawn: 3D is switched off.")
             return
 
-        def ready(why_not: str) -> None:
-            self.settings.opengl = {machine_key(): why_not}
-            if why_not:
-                self.cortex.say(f"The cortex is not drawn. {why_not}")
+        def ready(answer: str) -> None:
+            self.settings.opengl = {machine_key(): answer}
+            if answer in (HARDWARE, SOFTWARE):
+                self.cortex.start_3d(smooth=answer == HARDWARE)
             else:
-                self.cortex.start_3d()
-
-        from app.probe import machine_key
+                self.cortex.say(f"The cortex is not drawn. {answer}")
 
         self.cortex.say("preparing the cortex …")
         known = self.settings.opengl.get(machine_key())
@@ -292,10 +291,8 @@ class MainWindow(QMainWindow):
 
 def _ready_for_3d(known: str | None) -> str:
     """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
-    from app.probe import load_before_opengl, probe_opengl
-
-    why_not = probe_opengl() if known is None else known
-    if not why_not:
+    answer = probe_opengl() if known is None else known
+    if answer in (HARDWARE, SOFTWARE):
         load_before_opengl()
         import app.brain_view  # noqa: F401
-    return why_not
+    return answer

@@ -186,15 +186,16 @@ class CortexPanel(QWidget):
         """Show a sentence where the cortex would be."""
         self._notice.setText(text)
 
-    def start_3d(self) -> None:
-        """Make the VTK view; call once OpenGL is known to work."""
+    def start_3d(self, smooth: bool) -> None:
+        """Make the VTK view, with smooth edges or fast; call once OpenGL is known to work."""
         from app.brain_view import BrainView
 
-        self.view3d = BrainView(self)
+        self.view3d = BrainView(self, smooth)
         self._grid.addWidget(self.view3d, 0, 0)
         self.view3d.vertexClicked.connect(self.vertexClicked)
         self.view3d.cameraMoved.connect(lambda c: self.wanted.emit({"camera": c}))
         self.view3d.rendered.connect(self.drawn)
+        self._drawn = None
         if self._view is not None:
             view, self._view = self._view, None
             self.show_view(None, view)
@@ -216,13 +217,14 @@ class CortexPanel(QWidget):
             self.say("This root has no surfaces of the subject; slices and pictures still show.")
             return
         self._show_overlays(True)
-        if differs(before, after, "scene", "card"):
-            if differs(before, after, "scene"):
-                self.colour_bar.show_scale(
-                    scene.colour_bar_title, scene.limit_psc, after.state.limit_psc,
-                    scene.state.theme,
-                )  # fmt: skip
-            self.view3d.show_scene(scene, _cursor(after))
+        if differs(before, after, "scene"):
+            self.colour_bar.show_scale(
+                scene.colour_bar_title, scene.limit_psc, after.state.limit_psc, scene.state.theme
+            )
+        drawn = (scene.hemispheres, scene.state.theme, _cursor(after))
+        if self._drawn is None or not _same(self._drawn, drawn):
+            self._drawn = drawn
+            self.view3d.show_scene(scene, drawn[2])
         if state_differs(before, after, "camera"):
             self.view3d.show_camera(after.state.camera or scene.camera, not after.state.camera)
 

@@ -179,7 +179,10 @@ def project_labels(scene: Scene, width_px: int, height_px: int) -> list[tuple[st
             x = 0.5 + float(offset @ right) / (2 * scale * aspect)
             y = 0.5 + float(offset @ up) / (2 * scale)
             if 0.02 < x < 0.98 and 0.02 < y < 0.98:
-                found.append((name, x, _free_height(x, y, found)))
+                free = _free_height(x, y, found)
+                # A name far from its region names another one: better none.
+                if y - free <= 2 * _LABEL_HEIGHT:
+                    found.append((name, x, free))
     return found
 
 

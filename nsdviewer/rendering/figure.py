@@ -210,7 +210,7 @@ def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palett
     axes.set_yticks(position, [b.name for b in bars], fontsize=5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=5, length=2, width=0.4)
-    axes.set_xlabel("% signal change per unit, mean ± s.e.m. over voxels", fontsize=5)
+    axes.set_xlabel("% signal change per unit\nmean ± s.e.m. over voxels", fontsize=5)
     axes.invert_yaxis()
     # Room for the names of the regions, which stand left of the axes.
     box = axes.get_position()

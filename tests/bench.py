@@ -1,0 +1,107 @@
+"""`make bench`: figures of the demo subject and times of what a person waits for.
+
+Prints them and writes ``bench.json``. The demo subject is made in a temporary folder, from seed 0.
+"""
+
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from nsdviewer.jobs import StreamProgress
+from nsdviewer.rendering.brain3d import render_brain
+from nsdviewer.rendering.scene import resolve
+from nsdviewer.rendering.slices import draw_slice
+from nsdviewer.session.concepts import concept_map, to_vertices
+from nsdviewer.session.decoding import reconstruct
+from nsdviewer.session.demo import make_demo
+from nsdviewer.session.scenes import collect, open_workspace
+from nsdviewer.session.voxels import voxel_card
+from nsdviewer.session.workspace import Workspace
+from nsdviewer.state import ViewState
+from tests.figures import demo_figures
+
+N_REPEATS = 21
+
+
+def median_ms(call: Callable[[], object]) -> float:
+    """Median wall time of `call` after one call to warm up."""
+    call()
+    times = []
+    for _ in range(N_REPEATS):
+        start = time.perf_counter()
+        call()
+        times.append((time.perf_counter() - start) * 1e3)
+    return statistics.median(times)
+
+
+def timings(workspace: Workspace, state: ViewState) -> dict[str, tuple[float, float]]:
+    """Return (measured, budget) in ms by name; the budgets are those of the product."""
+    trial = state.trials[0]
+    shown = concept_map(workspace, "animal - tool", 10.0)
+    scene = resolve(state, collect(workspace, state, shown, None))
+    x, y, z = (n // 2 for n in workspace.grid)
+    ijk = tuple(int(v) for v in shown.ijk[shown.shown][0])
+
+    def concept() -> None:
+        to_vertices(workspace, concept_map(workspace, "animal - tool", 10.0))
+
+    return {
+        "concept to vertices": (median_ms(concept), 100),
+        "slice drawn": (
+            median_ms(
+                lambda: draw_slice(
+                    workspace.underlay, shown.volume(), (x, y, z), 2, 1.0, state.theme
+                )
+            ),
+            16,
+        ),
+        "voxel card": (median_ms(lambda: voxel_card(workspace, ijk)), 100),
+        "trial to reconstruction": (
+            median_ms(lambda: reconstruct(workspace, trial, True, 0)),
+            1000,
+        ),
+        "cortex off screen, 1500 x 940": (median_ms(lambda: render_brain(scene, 1500, 940)), 0),
+    }
+
+
+def import_seconds() -> float:
+    """Wall time of a new process that imports the command line and prints its version."""
+    start = time.perf_counter()
+    subprocess.run([sys.executable, "-m", "app", "--version"], check=True, capture_output=True)
+    return time.perf_counter() - start
+
+
+def main() -> int:
+    """Measure, print and write."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        state = make_demo(StreamProgress(), Path(folder) / "demo")
+        seconds = time.perf_counter() - start
+        workspace = open_workspace(state)
+        figures = demo_figures(workspace)
+        times = timings(workspace, state)
+    print(f"demo subject simulated and fitted in {seconds:.1f} s")
+    for name, value in figures.items():
+        print(f"{name:28} {value:.3f}" if isinstance(value, float) else f"{name:28} {value}")
+    for name, (measured, budget) in times.items():
+        note = f"budget {budget} ms" if budget else "no budget"
+        print(f"{name:32} {measured:8.1f} ms   ({note})")
+    started = import_seconds()
+    print(f"{'command line started':32} {started * 1e3:8.1f} ms")
+    document = {
+        "make_demo_s": seconds,
+        "figures": figures,
+        "median_ms": {name: measured for name, (measured, _) in times.items()},
+        "command_line_start_s": started,
+    }
+    Path("bench.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
