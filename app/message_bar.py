@@ -14,6 +14,8 @@ from PySide6.QtWidgets import (
 
 from app.icons import themed_icon
 
+_MOST_LINES = 10
+
 
 class MessageBar(QFrame):
     """Sentence, "Details" where there are any, and a close button."""
@@ -32,7 +34,6 @@ class MessageBar(QFrame):
         self._close.setAccessibleName("Close this message")
         self.details = QPlainTextEdit()
         self.details.setReadOnly(True)
-        self.details.setMaximumHeight(160)
         self.details.setAccessibleName("Details of the error")
         row = QHBoxLayout()
         row.addWidget(self.sentence, 1)
@@ -51,6 +52,8 @@ class MessageBar(QFrame):
         self.sentence.setText(sentence)
         self.sentence.setAccessibleName(sentence)
         self.details.setPlainText(details)
+        n_lines = min(details.count("\n") + 2, _MOST_LINES)
+        self.details.setFixedHeight(n_lines * self.details.fontMetrics().lineSpacing() + 12)
         self._toggle.setChecked(False)
         self._toggle.setVisible(bool(details))
         self.details.hide()

@@ -64,11 +64,10 @@ QPushButton#primary {{ background: {accent}; border-color: {accent}; color: {on_
 QPushButton#primary:hover {{ border-color: {text}; }}
 QPushButton#large {{ padding: 9px 18px; }}
 
-QLineEdit, QSpinBox {{ background: {raised}; border: 1px solid {border}; border-radius: 6px;
+QLineEdit {{ background: {raised}; border: 1px solid {border}; border-radius: 6px;
     padding: 5px 8px; selection-background-color: {accent}; selection-color: {on_accent}; }}
-QLineEdit:focus, QSpinBox:focus {{ border-color: {accent}; }}
-QSpinBox {{ padding: 3px 4px; font-size: 11px; }}
-QSpinBox QLineEdit {{ background: transparent; border: none; padding: 0px; }}
+QLineEdit:focus {{ border-color: {accent}; }}
+QLineEdit#number {{ padding: 2px 6px; font-size: 11px; }}
 QFrame#conceptBox {{ background: {raised}; border: 1px solid {border}; border-radius: 8px; }}
 QFrame#conceptBox[active="true"] {{ border-color: {accent}; }}
 QFrame#conceptBox QLineEdit {{ background: transparent; border: none; font-size: 15px; padding: 4px; }}

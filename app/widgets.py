@@ -12,13 +12,16 @@ from PySide6.QtGui import (
     QFont,
     QFontMetrics,
     QImage,
+    QIntValidator,
+    QKeyEvent,
     QMouseEvent,
     QPainter,
     QPainterPath,
     QPaintEvent,
     QPixmap,
+    QWheelEvent,
 )
-from PySide6.QtWidgets import QLabel, QMenu, QSizePolicy, QToolButton, QWidget
+from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
 
 
 def rgb_image(rgb: NDArray[np.uint8]) -> QImage:
@@ -201,6 +204,41 @@ class Picture(QWidget):
         path.addRoundedRect(box, 5, 5)
         painter.setClipPath(path)
         painter.drawPixmap(box, self._pixmap, QRectF(self._pixmap.rect()))
+
+
+class NumberField(QLineEdit):
+    """A whole number that arrow keys and wheel change."""
+
+    valueChanged = Signal(int)
+
+    def __init__(self, name: str, last: int) -> None:
+        super().__init__("0")
+        self._last = last
+        self.setValidator(QIntValidator(0, last, self))
+        self.setAccessibleName(name)
+        self.setAlignment(Qt.AlignmentFlag.AlignRight)
+        self.textEdited.connect(lambda _: self.valueChanged.emit(self.value()))
+
+    def value(self) -> int:
+        return int(self.text() or 0)
+
+    def set_value(self, value: int) -> None:
+        """Show `value` without a signal."""
+        self.setText(str(value))
+
+    def step(self, by: int) -> None:
+        self.set_value(min(max(self.value() + by, 0), self._last))
+        self.valueChanged.emit(self.value())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        by = {Qt.Key.Key_Up: 1, Qt.Key.Key_Down: -1}.get(Qt.Key(event.key()))
+        if by is None:
+            super().keyPressEvent(event)
+        else:
+            self.step(by)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        self.step(1 if event.angleDelta().y() > 0 else -1)
 
 
 def text_at(

@@ -228,6 +228,7 @@ class MainWindow(QMainWindow):
         if before is None:
             self.pages.setCurrentIndex(1)
             self._workbench.share_out(self.width(), self.height())
+            self.trials.list.setFocus()
             self.header.show()
             self.status.show()
             for action in self._need_view:

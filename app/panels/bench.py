@@ -9,12 +9,11 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QSpinBox,
     QVBoxLayout,
 )
 
 from app.view import View, differs, state_differs
-from app.widgets import ElidedLabel, Heading, Picture, small
+from app.widgets import ElidedLabel, Heading, NumberField, Picture, small
 
 _N_SCORES = 3
 _N_GALLERY = 4
@@ -62,12 +61,10 @@ class BenchPanel(QFrame):
         self._painted_note = ElidedLabel("reconstructed")
         self._scores = [ScoreTile() for _ in range(_N_SCORES)]
         self._average = QCheckBox("average repetitions")
-        self._seed = QSpinBox()
-        self._seed.setRange(0, 9999)
-        self._seed.setButtonSymbols(QSpinBox.ButtonSymbols.NoButtons)
-        self._seed.setFixedWidth(48)
-        self._seed.setToolTip("Seed of the generator; the wheel and the arrow keys change it")
-        self._seed.setAccessibleName("Seed of the generator")
+        self._seed = NumberField("Seed of the generator", 9999)
+        self._seed.setObjectName("number")
+        self._seed.setFixedWidth(52)
+        self._seed.setToolTip("Seed of the generator; wheel and arrow keys change it")
         self._gallery = [Picture(f"Other painting {k + 1}") for k in range(_N_GALLERY)]
         self._gallery_notes = [ElidedLabel() for _ in range(_N_GALLERY)]
         self._seed_timer = QTimer(self, singleShot=True, interval=200)
@@ -140,15 +137,15 @@ class BenchPanel(QFrame):
         return self._seed_timer.isActive()
 
     def _take_seed(self, k: int) -> None:
-        self._seed.setValue(self._seed.value() + 1 + k)
+        self._seed.step(1 + k)
 
     def show_view(self, before: View | None, after: View) -> None:
-        for widget, name in ((self._average, "average_repeats"), (self._seed, "seed")):
-            if state_differs(before, after, name):
-                widget.blockSignals(True)
-                value = getattr(after.state, name)
-                widget.setChecked(value) if widget is self._average else widget.setValue(value)
-                widget.blockSignals(False)
+        if state_differs(before, after, "average_repeats"):
+            self._average.blockSignals(True)
+            self._average.setChecked(after.state.average_repeats)
+            self._average.blockSignals(False)
+        if state_differs(before, after, "seed") and self._seed.value() != after.state.seed:
+            self._seed.set_value(after.state.seed)
         if differs(before, after, "scene", "decoding", "reconstruction"):
             self._show_pictures(after)
         if differs(before, after, "gallery"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from PySide6.QtCore import QItemSelectionModel, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -14,6 +15,8 @@ from PySide6.QtWidgets import (
     QVBoxLayout,
 )
 
+from app.icons import themed_icon
+from app.style import palette_of
 from app.thumbnails import ThumbnailDelegate, ThumbnailModel
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, MenuButton, heading, small
@@ -35,6 +38,7 @@ class TrialsPanel(QFrame):
         self.search.setPlaceholderText("a small bird on a branch")
         self.search.setAccessibleName("Search pictures by description")
         self.search.setClearButtonEnabled(True)
+        self._glass = self.search.addAction(QIcon(), QLineEdit.ActionPosition.LeadingPosition)
         self._search_timer = QTimer(self, singleShot=True, interval=350)
         self._search_timer.timeout.connect(
             lambda: self.wanted.emit({"search": self.search.text().strip()})
@@ -109,6 +113,7 @@ class TrialsPanel(QFrame):
         if before is None or before.workspace is not after.workspace:
             self.model.set_table(after.workspace.table, after.workspace.stimuli.labels)
         if state_differs(before, after, "theme"):
+            self._glass.setIcon(themed_icon("search", palette_of(after.state.theme).muted))
             self.list.itemDelegate().set_theme(after.state.theme)
             self.list.viewport().update()
         if state_differs(before, after, "search") and self.search.text().strip() != (

@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("PySide6")
-from PySide6.QtCore import QEvent, QPoint, QPointF, Qt
+from PySide6.QtCore import QPoint, QPointF, Qt
 from PySide6.QtGui import QImage, QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
+from app import asking
+from app.actions import ACTIONS
 from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.session import Session
@@ -200,8 +202,6 @@ def test_turning_is_kept_and_reset_goes_back(window):
     QTest.mousePress(view3d, Qt.MouseButton.LeftButton, pos=centre)
     for step in range(1, 6):
         QTest.mouseMove(view3d, centre + QPoint(12 * step, 0))
-        move = QEvent.Type.MouseMove
-        assert move  # QTest.mouseMove sends no button; the style still follows its press
     QTest.mouseRelease(view3d, Qt.MouseButton.LeftButton, pos=centre + QPoint(60, 0))
     assert window.wait_idle()
     assert len(window.controller.view.state.camera) == 10
@@ -251,6 +251,33 @@ def test_undo_and_redo(window):
         window.controller.step(forward=True)
     assert window.wait_idle()
     assert window.controller.view.state == end
+
+
+def test_command_palette_runs_what_is_typed(window):
+    from app.dialogs import CommandPalette
+
+    asking.show_palette(window)
+    palette = window.findChild(CommandPalette)
+    QTest.keyClicks(palette._field, "pial")
+    QTest.keyClick(palette._field, Qt.Key.Key_Return)
+    assert window.wait_idle()
+    assert window.controller.view.state.morph == PIAL and not palette.isVisible()
+
+
+def test_every_shortcut_is_there_once():
+    shortcuts = [a.shortcut for a in ACTIONS if a.shortcut]
+    assert len(shortcuts) == len(set(shortcuts))
+
+
+def test_repaint_happens_once_for_a_concept(window):
+    if not HAS_SCREEN:
+        pytest.skip("needs a screen with OpenGL")
+    drawn = []
+    window.cortex.drawn.connect(lambda: drawn.append(1))
+    window.request(concept="building")
+    assert window.wait_idle()
+    QTest.qWait(80)
+    assert 1 <= len(drawn) <= 3
 
 
 def test_letters_typed_into_a_field_are_no_shortcuts(window):
