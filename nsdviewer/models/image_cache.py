@@ -1,4 +1,4 @@
-"""Image embeddings on disk, keyed by what the picture holds and which model embedded it."""
+"""Embeddings on disk, keyed by what a picture or text holds and which model embedded it."""
 
 import hashlib
 import re
@@ -14,6 +14,8 @@ from nsdviewer.jobs import Progress
 from nsdviewer.models.embeddings import Embedding, ImageLike, as_pil
 
 _BLOCK = 256
+# Content keys are hexadecimal; a text's key cannot be one.
+_TEXT_PREFIX = "text:"
 
 
 def content_key(image: ImageLike) -> str:
@@ -23,7 +25,7 @@ def content_key(image: ImageLike) -> str:
 
 
 class CachedEmbedding:
-    """An embedding whose picture vectors are remembered in a folder.
+    """An embedding whose vectors are remembered in a folder.
 
     It is an `Embedding` itself. Vectors are written block by block, so that a killed run goes on
     where it stood.
@@ -35,7 +37,6 @@ class CachedEmbedding:
         self.name = embedding.name
         self.title = embedding.title
         self.dimension = embedding.dimension
-        self.encode_texts = embedding.encode_texts
         self.encode_tensor = embedding.encode_tensor
         self.unknown_words = embedding.unknown_words
         self._file = folder / f"embeddings_{re.sub(r'[^A-Za-z0-9]+', '_', embedding.name)}.npz"
@@ -51,6 +52,16 @@ class CachedEmbedding:
             self._write()
         if not keys:
             return np.zeros((0, self.dimension), np.float32)
+        return np.stack([self._known[k] for k in keys])
+
+    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n, dimension) unit vectors; known texts do not load the text network."""
+        keys = [_TEXT_PREFIX + text for text in texts]
+        missing = [t for t, k in zip(texts, keys, strict=True) if k not in self._known]
+        if missing:
+            vectors = self._embedding.encode_texts(missing)
+            self._known.update(zip([_TEXT_PREFIX + t for t in missing], vectors, strict=True))
+            self._write()
         return np.stack([self._known[k] for k in keys])
 
     def encode_stream(

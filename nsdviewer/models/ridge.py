@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues
-from himalaya.ridge import solve_ridge_cv_svd
-from himalaya.scoring import r2_score
 from numpy.typing import NDArray
-from sklearn.model_selection import KFold
 
 N_FOLDS = 5
 # Relative to the mean squared singular value, so that one grid serves any number of voxels.
@@ -58,6 +54,12 @@ def fit_ridge(
     alpha_per_target
         Whether each target has its own penalty, or all share one.
     """
+    # Loading these takes seconds, and using a fitted map needs neither.
+    from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues
+    from himalaya.ridge import solve_ridge_cv_svd
+    from himalaya.scoring import r2_score
+    from sklearn.model_selection import KFold
+
     x_mean, y_mean = x.mean(0), y.mean(0)
     x_centred, y_centred = x - x_mean, y - y_mean
     folds = KFold(N_FOLDS, shuffle=True, random_state=seed)

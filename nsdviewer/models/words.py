@@ -4,8 +4,10 @@ Sub-word tokenisers read anything, so a typing error yields a vector like any wo
 told instead of shown a map of noise.
 """
 
+import gzip
 from functools import lru_cache
-from importlib import resources
+from importlib.util import find_spec
+from pathlib import Path
 
 _SHORTEST_MEAN_PIECE = 3.0
 
@@ -13,9 +15,11 @@ _SHORTEST_MEAN_PIECE = 3.0
 @lru_cache(maxsize=1)
 def caption_words() -> frozenset[str]:
     """Words frequent enough in CLIP's training captions to be one token of its vocabulary."""
-    import gzip
-
-    source = resources.files("open_clip") / "bpe_simple_vocab_16e6.txt.gz"
+    # The file alone: importing open_clip takes seconds.
+    spec = find_spec("open_clip")
+    if spec is None or not spec.submodule_search_locations:
+        return frozenset()
+    source = Path(spec.submodule_search_locations[0]) / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.decompress(source.read_bytes()).decode("utf-8").splitlines()[1:]
     # CLIP itself uses the first 48,894 merges of the file; </w> marks the end of a word.
     merged = ("".join(line.split()) for line in lines[: 49152 - 256 - 2])

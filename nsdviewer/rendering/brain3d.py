@@ -169,7 +169,7 @@ def project_labels(scene: Scene, width_px: int, height_px: int) -> list[tuple[st
     up = np.cross(right, forward)
     scale = scene.camera[9]
     aspect = width_px / height_px
-    found = []
+    found: list[tuple[str, float, float]] = []
     for hemisphere in scene.hemispheres:
         for name, at in hemisphere.labels.items():
             vertex = int(np.nanargmin(np.linalg.norm(hemisphere.vertices - at, axis=1)))

@@ -19,6 +19,8 @@ from nsdviewer.rendering.cortex import (
 from nsdviewer.rendering.slices import SlicePicture, draw_slice
 from nsdviewer.state import Camera, Hemisphere, ViewState
 
+COLOUR_BAR_TITLE = "predicted change,\n% signal per unit"
+
 
 @dataclass(frozen=True)
 class RoiBar:
@@ -124,7 +126,7 @@ def resolve(state: ViewState, arrays: SceneArrays) -> Scene:
         reconstructed=arrays.reconstructed,
         trial_title=arrays.trial_title,
         trial_scores=arrays.trial_scores,
-        colour_bar_title="predicted change,\n% signal per unit",
+        colour_bar_title=COLOUR_BAR_TITLE,
         provenance=arrays.provenance,
         simulated=arrays.simulated,
     )

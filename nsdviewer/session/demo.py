@@ -6,7 +6,6 @@ from pathlib import Path
 from platformdirs import user_data_path
 
 from nsdviewer.data.layout import SIMULATED_FLAG, NsdRoot
-from nsdviewer.data.simulate import simulate
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.models.embeddings import load_embedding
 from nsdviewer.models.image_cache import CachedEmbedding
@@ -42,6 +41,9 @@ def simulate_subjects(
     n_sessions: int | None = None,
 ) -> None:
     """Simulate subjects with the download-free embedding, keeping its vectors beside the tree."""
+    # The simulator loads surfaces and anatomy libraries that nothing else needs.
+    from nsdviewer.data.simulate import simulate
+
     # The vectors are made before the tree has its place; they move into it afterwards.
     holding = root.with_name(root.name + ".embedding")
     embedding = CachedEmbedding(load_embedding(DEFAULT_EMBEDDING_SIMULATED), holding)

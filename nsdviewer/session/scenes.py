@@ -145,4 +145,4 @@ def seen_and_painted(
 
 def _short(value: float) -> str:
     """``.81``, as the field writes correlations."""
-    return f"{value:.2f}".replace("0.", ".", 1)
+    return f"{value:.2f}".replace("0.", ".", 1).replace("-", "−")

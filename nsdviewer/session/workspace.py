@@ -75,10 +75,14 @@ class Workspace:
         )
         self._lock = threading.RLock()
         self._kept: dict[object, object] = {}
+        self._making: dict[object, threading.RLock] = {}
 
     def keep(self, key: object, make: Callable[[], T]) -> T:
         """Return what `make` returned for `key` the first time."""
         with self._lock:
+            making = self._making.setdefault(key, threading.RLock())
+        # One lock a key: what is slow to make must not hold up what is there already.
+        with making:
             if key not in self._kept:
                 self._kept[key] = make()
             return self._kept[key]  # type: ignore[return-value]

@@ -64,6 +64,10 @@ def test_scraps_are_unknown(conse: Embedding, word: str) -> None:
     assert conse.unknown_words(word)
 
 
+def test_the_shipped_class_vectors_are_the_networks_own(conse: ConseEmbedding) -> None:
+    np.testing.assert_allclose(conse._class_texts, conse.embed_class_names(), atol=1e-5)
+
+
 class Counting:
     """An embedding that counts what it is asked."""
 
@@ -76,7 +80,11 @@ class Counting:
         self.n_asked += len(images)
         return unit_rows(np.stack([[i.mean(), i.std(), i.max(), 1.0] for i in images]))
 
-    encode_texts = encode_tensor = unknown_words = None
+    def encode_texts(self, texts: list[str]) -> np.ndarray:
+        self.n_asked += len(texts)
+        return unit_rows(np.array([[len(t), 1.0, 2.0, 3.0] for t in texts]))
+
+    encode_tensor = unknown_words = None
 
 
 def test_a_picture_is_embedded_once(tmp_path: Path) -> None:
@@ -92,6 +100,14 @@ def test_a_picture_is_embedded_once(tmp_path: Path) -> None:
     changed[0, 0, 0] ^= 1
     CachedEmbedding(source, tmp_path).encode_images([changed])
     assert source.n_asked == 7
+
+
+def test_a_text_is_embedded_once_and_no_picture_is_taken_for_it(tmp_path: Path) -> None:
+    source = Counting()
+    first = CachedEmbedding(source, tmp_path).encode_texts(["dog", "a cat"])
+    again = CachedEmbedding(source, tmp_path).encode_texts(["a cat", "dog", "dog"])
+    np.testing.assert_array_equal(again, first[[1, 0, 0]])
+    assert source.n_asked == 2
 
 
 def test_a_stopped_embedding_goes_on_where_it_stood(tmp_path: Path) -> None:
