@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +9,11 @@ from numpy.typing import NDArray
 from nsdviewer.data.responses import SessionStatistics
 from nsdviewer.models.checkpoints import load_checkpoint, save_checkpoint
 from nsdviewer.models.embeddings import unit_rows
-from nsdviewer.models.mapping_file import MappingHeader, statistics_tensors
+from nsdviewer.models.mapping_file import (
+    MappingHeader,
+    read_shared_tensors,
+    shared_tensors,
+)
 from nsdviewer.models.ridge import RidgeFit, fit_ridge
 
 KIND = "decoder"
@@ -40,14 +43,7 @@ class Decoder:
 
     def save(self, path: Path) -> None:
         """Write the decoder, whole or not at all."""
-        tensors: dict[str, NDArray[Any]] = {
-            **statistics_tensors(self.ijk, self.statistics),
-            "weights": self.ridge.weights,
-            "x_mean": self.ridge.x_mean,
-            "y_mean": self.ridge.y_mean,
-            "alphas": self.ridge.alphas,
-            "cv_r2": self.ridge.cv_r2,
-        }
+        tensors = shared_tensors(self.ijk, self.statistics, self.ridge)
         save_checkpoint(path, KIND, tensors, {"model": "ridge", **self.header.to_dict()})
 
 
@@ -64,7 +60,5 @@ def fit_decoder(z: NDArray[np.float32], embeddings: NDArray[np.float32], seed: i
 def load_decoder(path: Path) -> Decoder:
     """Read a decoder file; raises `CheckpointError` if it is none."""
     header, t = load_checkpoint(path, KIND)
-    ridge = RidgeFit(*(t[k].numpy() for k in ("weights", "x_mean", "y_mean", "alphas", "cv_r2")))
-    statistics = SessionStatistics(t["session_mean_psc"].numpy(), t["session_sd_psc"].numpy())
-    ijk = t["ijk"].numpy().astype(np.int64)
+    ijk, statistics, ridge = read_shared_tensors(t)
     return Decoder(MappingHeader.from_dict(header, path), ijk, statistics, ridge)

@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.responses import SessionStatistics
 from nsdviewer.models.checkpoints import load_checkpoint, save_checkpoint
-from nsdviewer.models.mapping_file import MappingHeader, statistics_tensors
+from nsdviewer.models.mapping_file import (
+    MappingHeader,
+    read_shared_tensors,
+    shared_tensors,
+)
 from nsdviewer.models.ridge import RidgeFit, fit_ridge
 
 KIND = "encoder"
@@ -61,13 +64,8 @@ class Encoder:
 
     def save(self, path: Path) -> None:
         """Write the encoder, whole or not at all."""
-        tensors: dict[str, NDArray[Any]] = {
-            **statistics_tensors(self.ijk, self.statistics),
-            "weights": self.ridge.weights,
-            "x_mean": self.ridge.x_mean,
-            "y_mean": self.ridge.y_mean,
-            "alphas": self.ridge.alphas,
-            "cv_r2": self.ridge.cv_r2,
+        tensors = {
+            **shared_tensors(self.ijk, self.statistics, self.ridge),
             "noise_ceiling": self.noise_ceiling,
             "test_r": self.test_r,
         }
@@ -84,11 +82,11 @@ def fit_encoder(embeddings: NDArray[np.float32], z: NDArray[np.float32], seed: i
 def load_encoder(path: Path) -> Encoder:
     """Read an encoder file; raises `CheckpointError` if it is none."""
     header, t = load_checkpoint(path, KIND)
-    ridge = RidgeFit(*(t[k].numpy() for k in ("weights", "x_mean", "y_mean", "alphas", "cv_r2")))
+    ijk, statistics, ridge = read_shared_tensors(t)
     return Encoder(
         MappingHeader.from_dict(header, path),
-        t["ijk"].numpy().astype(np.int64),
-        SessionStatistics(t["session_mean_psc"].numpy(), t["session_sd_psc"].numpy()),
+        ijk,
+        statistics,
         ridge,
         t["noise_ceiling"].numpy(),
         t["test_r"].numpy(),

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from nsdviewer.data.responses import SessionStatistics
 from nsdviewer.errors import CheckpointError
+from nsdviewer.models.ridge import RidgeFit
 from nsdviewer.state import BetaVersion, Space
 
 
@@ -75,10 +77,27 @@ class MappingHeader:
                 )
 
 
-def statistics_tensors(ijk: NDArray[np.int64], statistics: SessionStatistics) -> dict[str, Any]:
+def shared_tensors(
+    ijk: NDArray[np.int64], statistics: SessionStatistics, ridge: RidgeFit
+) -> dict[str, NDArray[Any]]:
     """Return the arrays that both kinds of file hold."""
     return {
         "ijk": ijk.astype(np.int32),
         "session_mean_psc": statistics.mean_psc,
         "session_sd_psc": statistics.sd_psc,
+        "weights": ridge.weights,
+        "x_mean": ridge.x_mean,
+        "y_mean": ridge.y_mean,
+        "alphas": ridge.alphas,
+        "cv_r2": ridge.cv_r2,
     }
+
+
+def read_shared_tensors(
+    tensors: dict[str, torch.Tensor],
+) -> tuple[NDArray[np.int64], SessionStatistics, RidgeFit]:
+    """Return what `shared_tensors` was given."""
+    a = {name: tensor.numpy() for name, tensor in tensors.items()}
+    statistics = SessionStatistics(a["session_mean_psc"], a["session_sd_psc"])
+    ridge = RidgeFit(a["weights"], a["x_mean"], a["y_mean"], a["alphas"], a["cv_r2"])
+    return a["ijk"].astype(np.int64), statistics, ridge

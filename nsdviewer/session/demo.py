@@ -7,8 +7,8 @@ from platformdirs import user_data_path
 
 from nsdviewer.data.layout import SIMULATED_FLAG, NsdRoot
 from nsdviewer.jobs import PartProgress, Progress
-from nsdviewer.models.embeddings import load_embedding
 from nsdviewer.models.image_cache import CachedEmbedding
+from nsdviewer.models.registry import load_embedding
 from nsdviewer.session.concepts import search_trials
 from nsdviewer.session.fitting import fit_workspace_decoder, fit_workspace_encoder
 from nsdviewer.session.workspace import DEFAULT_EMBEDDING_SIMULATED, Workspace

@@ -1,14 +1,21 @@
 """Fitting the two maps of one workspace, with held-out figures in their files."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.responses import average_responses, training_statistics
+from nsdviewer.data.betas import BetaMatrix
+from nsdviewer.data.responses import (
+    SessionStatistics,
+    average_responses,
+    training_statistics,
+)
 from nsdviewer.data.trials import FULL_SPLIT
 from nsdviewer.data.volumes import read_volume
 from nsdviewer.errors import RequestError
 from nsdviewer.evaluation.metrics import two_way_identification
-from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.jobs import PartProgress, Progress, SilentProgress
 from nsdviewer.mapping.reliability import compute_ncsnr, noise_ceiling
 from nsdviewer.models.decoder import Decoder, fit_decoder
 from nsdviewer.models.encoder import Encoder, fit_encoder
@@ -18,6 +25,45 @@ from nsdviewer.session.workspace import Workspace
 DECODER_ROI = "nsdgeneral"
 ENCODER_ROI = "cortex"
 _FEWEST_IMAGES = 20
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """What both maps are fitted on.
+
+    Attributes
+    ----------
+    train, test
+        Trials of either side of the split.
+    ids
+        (n_images,) training pictures, ascending.
+    z, embeddings
+        (n_images, n_voxels) repeat-averaged z-scores and (n_images, n_embedding) unit vectors.
+    """
+
+    betas: BetaMatrix
+    train: NDArray[np.int64]
+    test: NDArray[np.int64]
+    statistics: SessionStatistics
+    ids: NDArray[np.int64]
+    z: NDArray[np.float32]
+    embeddings: NDArray[np.float32]
+
+    def average(
+        self, workspace: Workspace, trials: NDArray[np.int64], progress: Progress
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+        """Average other trials as the training ones were; see `average_responses`."""
+        return average_responses(self.betas, workspace.table, trials, self.statistics, progress)
+
+
+def _gather(workspace: Workspace, roi: str, progress: Progress) -> TrainingData:
+    betas = workspace.betas(roi, PartProgress(progress, 0.0, 0.4))
+    table = workspace.table
+    train, test = _split_trials(workspace)
+    statistics = training_statistics(betas, table, train, PartProgress(progress, 0.4, 0.5))
+    ids, z, _ = average_responses(betas, table, train, statistics, PartProgress(progress, 0.5, 0.6))
+    embeddings = workspace.image_embeddings(ids, PartProgress(progress, 0.6, 0.8))
+    return TrainingData(betas, train, test, statistics, ids, z, embeddings)
 
 
 def fit_workspace_decoder(
@@ -30,56 +76,45 @@ def fit_workspace_decoder(
     RequestError
         If there are too few training pictures.
     """
-    betas = workspace.betas(roi, PartProgress(progress, 0.0, 0.4))
-    table = workspace.table
-    train, test = _split_trials(workspace)
-    statistics = training_statistics(betas, table, train, PartProgress(progress, 0.4, 0.5))
-    average = PartProgress(progress, 0.5, 0.6)
-    ids, z, _ = average_responses(betas, table, train, statistics, average)
-    embeddings = workspace.image_embeddings(ids, PartProgress(progress, 0.6, 0.8))
+    data = _gather(workspace, roi, progress)
     progress.report(0.8, "fitting the decoder")
-    ridge = fit_decoder(z, embeddings, seed)
+    ridge = fit_decoder(data.z, data.embeddings, seed)
     scores = {"train_cv_r2": float(np.mean(ridge.cv_r2))}
-    decoder = Decoder(_header(workspace, roi, seed, ids, train, {}), betas.ijk, statistics, ridge)
-    if len(test):
-        test_ids, test_z, _ = average_responses(betas, table, test, statistics, average)
+    header = _header(workspace, roi, seed, data, scores)
+    decoder = Decoder(header, data.betas.ijk, data.statistics, ridge)
+    if len(data.test):
+        test_ids, test_z, _ = data.average(workspace, data.test, SilentProgress())
         true = workspace.image_embeddings(test_ids)
         decoded = decoder.decode(test_z)
         scores["test_two_way_identification"] = two_way_identification(true, decoded)
         scores["test_cosine"] = float((true * decoded).sum(1).mean())
-    header = _header(workspace, roi, seed, ids, train, scores)
     progress.report(1.0, "decoder fitted")
-    return Decoder(header, betas.ijk, statistics, ridge)
+    return decoder
 
 
 def fit_workspace_encoder(
     workspace: Workspace, progress: Progress, roi: str = ENCODER_ROI, seed: int = 0
 ) -> Encoder:
     """Fit voxels of `roi` on the embedding over the training pictures, score on the shared ones."""
-    betas = workspace.betas(roi, PartProgress(progress, 0.0, 0.4))
-    table = workspace.table
-    train, test = _split_trials(workspace)
-    statistics = training_statistics(betas, table, train, PartProgress(progress, 0.4, 0.5))
-    average = PartProgress(progress, 0.5, 0.6)
-    ids, z, _ = average_responses(betas, table, train, statistics, average)
-    embeddings = workspace.image_embeddings(ids, PartProgress(progress, 0.6, 0.8))
+    data = _gather(workspace, roi, progress)
     progress.report(0.8, "fitting the encoder")
-    ridge = fit_encoder(embeddings, z, seed)
+    ridge = fit_encoder(data.embeddings, data.z, seed)
     ncsnr = _ncsnr(workspace, roi, progress)
-    if len(test):
-        test_ids, test_z, n_repeats = average_responses(betas, table, test, statistics, average)
+    if len(data.test):
+        test_ids, test_z, n_repeats = data.average(workspace, data.test, SilentProgress())
         predicted = ridge.predict(workspace.image_embeddings(test_ids))
         test_r = _columnwise_r(test_z, predicted)
         ceiling = noise_ceiling(ncsnr, n_repeats)
     else:
-        test_r = np.full(betas.n_voxels, np.nan, np.float32)
+        test_r = np.full(data.betas.n_voxels, np.nan, np.float32)
         ceiling = noise_ceiling(ncsnr, np.array([1]))
     # A voxel that never varies has no reliability; NaN must not look like a perfect one.
     ceiling = np.where(np.isfinite(ncsnr), ceiling, np.nan).astype(np.float32)
-    header = _header(workspace, roi, seed, ids, train, {"train_cv_r2": float(ridge.cv_r2.mean())})
-    encoder = Encoder(header, betas.ijk, statistics, ridge, ceiling, test_r)
+    scores = {"train_cv_r2": float(ridge.cv_r2.mean())}
+    header = _header(workspace, roi, seed, data, scores)
+    encoder = Encoder(header, data.betas.ijk, data.statistics, ridge, ceiling, test_r)
     with np.errstate(all="ignore"):
-        header.scores["median_normalised_r2"] = float(np.nanmedian(encoder.score_normalised(0.1)))
+        scores["median_normalised_r2"] = float(np.nanmedian(encoder.score_normalised(0.1)))
     progress.report(1.0, "encoder fitted")
     return encoder
 
@@ -116,8 +151,7 @@ def _header(
     workspace: Workspace,
     roi: str,
     seed: int,
-    ids: NDArray[np.int64],
-    train: NDArray[np.int64],
+    data: TrainingData,
     scores: dict[str, float],
 ) -> MappingHeader:
     return MappingHeader(
@@ -130,8 +164,8 @@ def _header(
         embedding_title=workspace.embedding.title,
         split=FULL_SPLIT,
         seed=seed,
-        n_images=len(ids),
-        n_trials=len(train),
+        n_images=len(data.ids),
+        n_trials=len(data.train),
         simulated=workspace.root.is_simulated,
         scores=scores,
     )

@@ -24,10 +24,11 @@ from nsdviewer.data.volumes import read_volume
 from nsdviewer.errors import CheckpointError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.models.decoder import Decoder, load_decoder
-from nsdviewer.models.embeddings import Embedding, load_embedding
+from nsdviewer.models.embeddings import Embedding
 from nsdviewer.models.encoder import Encoder, load_encoder
 from nsdviewer.models.image_cache import CachedEmbedding
 from nsdviewer.models.painting import Painter, load_painter
+from nsdviewer.models.registry import DEFAULT_OPEN_CLIP, load_embedding
 from nsdviewer.rendering.cortex import OutlineTopology, outline_topology
 from nsdviewer.rendering.slices import scale_underlay
 from nsdviewer.state import BetaVersion, Hemisphere, Space
@@ -35,7 +36,6 @@ from nsdviewer.state import BetaVersion, Hemisphere, Space
 T = TypeVar("T")
 
 DEFAULT_EMBEDDING_SIMULATED = "conse"
-DEFAULT_EMBEDDING_REAL = "open_clip:ViT-B-32-quickgelu/openai"
 
 
 class Workspace:
@@ -67,7 +67,7 @@ class Workspace:
         self.space = space
         self.version = version
         self.embedding_name = embedding or (
-            DEFAULT_EMBEDDING_SIMULATED if root.is_simulated else DEFAULT_EMBEDDING_REAL
+            DEFAULT_EMBEDDING_SIMULATED if root.is_simulated else DEFAULT_OPEN_CLIP
         )
         self.stimuli = Stimuli(root)
         self.table: TrialTable = build_trial_table(

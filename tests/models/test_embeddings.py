@@ -11,8 +11,9 @@ from nsdviewer.data.photographs import load_catalogue, render_crops
 from nsdviewer.errors import DataError, ModelUnavailableError, RequestError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.models.conse import ConseEmbedding
-from nsdviewer.models.embeddings import Embedding, load_embedding, unit_rows
+from nsdviewer.models.embeddings import Embedding, unit_rows
 from nsdviewer.models.image_cache import CachedEmbedding
+from nsdviewer.models.registry import load_embedding
 
 SMALL_CLIP = "ViT-B-32-quickgelu"
 

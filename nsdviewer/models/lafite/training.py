@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from torch import nn
 
-from nsdviewer.errors import CheckpointError
 from nsdviewer.jobs import Progress
-from nsdviewer.models.checkpoints import load_checkpoint, save_checkpoint
+from nsdviewer.models.checkpoints import save_checkpoint
 from nsdviewer.models.lafite import losses
 from nsdviewer.models.lafite.config import LafiteConfig
 from nsdviewer.models.lafite.discriminator import Discriminator
 from nsdviewer.models.lafite.generator import Generator
 from nsdviewer.models.lafite.image_set import ImageSet
 from nsdviewer.models.lafite.perceptual import FeatureLoss
+from nsdviewer.models.lafite.run_files import read_state, write_sheet, write_state
 
 STATE_FILE = "state.safetensors"
 WEIGHTS_FILE = "generator.safetensors"
@@ -280,20 +280,32 @@ class Trainer:
 
     def save(self) -> None:
         """Write the state to go on from, the averaged weights, and a sheet of pictures."""
-        tensors = {
-            **{f"generator.{k}": v for k, v in self.generator.state_dict().items()},
-            **{f"average.{k}": v for k, v in self.average.state_dict().items()},
-            **{f"discriminator.{k}": v for k, v in self.discriminator.state_dict().items()},
-            "rng.cpu": torch.get_rng_state(),
-        }
-        for name, optimizer in self.optimizers.items():
-            for index, slots in optimizer.state_dict()["state"].items():
-                for slot, value in slots.items():
-                    tensors[f"optimizer.{name}.{index}.{slot}"] = value
-        save_checkpoint(self.folder / STATE_FILE, "training", tensors, self._header())
+        write_state(self.folder / STATE_FILE, self._modules(), self.optimizers, self._header())
         weights = {k: v.half() for k, v in self.average.state_dict().items()}
         save_checkpoint(self.folder / WEIGHTS_FILE, "lafite", weights, self._header())
-        self._save_sheet()
+        sheet = self.folder / f"sheet_{self.n_shown // 1000:06d}.png"
+        write_sheet(sheet, self.average, self.pixels, self.embeddings)
+
+    def resume(self) -> None:
+        """Go on from the folder's last state.
+
+        Raises
+        ------
+        CheckpointError
+            If the state belongs to another network or training configuration.
+        """
+        path = self.folder / STATE_FILE
+        header = read_state(path, self._modules(), self.optimizers, self._header())
+        self.n_shown = header["n_shown"]
+        self.n_steps = header["n_steps"]
+        self.seconds = header["seconds"]
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {
+            "generator": self.generator,
+            "average": self.average,
+            "discriminator": self.discriminator,
+        }
 
     def _header(self) -> dict[str, Any]:
         return {
@@ -305,57 +317,3 @@ class Trainer:
             "seconds": round(self.seconds, 1),
             "device": self.device.type,
         }
-
-    def resume(self) -> None:
-        """Go on from the folder's last state.
-
-        Raises
-        ------
-        CheckpointError
-            If the state belongs to another network or training configuration.
-        """
-        header, tensors = load_checkpoint(self.folder / STATE_FILE, "training")
-        wanted = self._header()
-        for part in ("network", "training", "embedding"):
-            if header[part] != wanted[part]:
-                raise CheckpointError(
-                    f"{self.folder / STATE_FILE} was begun with another {part} than asked for now; "
-                    "repeat the first command's options, or train into another folder."
-                )
-        modules = {
-            "generator": self.generator,
-            "average": self.average,
-            "discriminator": self.discriminator,
-        }
-        for name, module in modules.items():
-            module.load_state_dict(_below(tensors, name))
-        for name, optimizer in self.optimizers.items():
-            state: dict[int, dict[str, torch.Tensor]] = {}
-            for key, value in _below(tensors, f"optimizer.{name}").items():
-                index, slot = key.split(".", 1)
-                state.setdefault(int(index), {})[slot] = value
-            optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-        torch.set_rng_state(tensors["rng.cpu"])
-        self.n_shown = header["n_shown"]
-        self.n_steps = header["n_steps"]
-        self.seconds = header["seconds"]
-
-    @torch.no_grad()
-    def _save_sheet(self, n: int = 8) -> None:
-        """Photographs above, below them what the average generator paints from their embeddings."""
-        step = max(len(self.pixels) // n, 1)
-        real = self.pixels[::step][:n].float() / 127.5 - 1
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            z = torch.randn(n, self.network.n_z, device=self.device)
-        fake = self.average(z[: len(real)], self.embeddings[::step][:n]).clamp(-1, 1)
-        rows = [torch.cat(list(row), 2) for row in (real, fake)]
-        sheet = (torch.cat(rows, 1).permute(1, 2, 0).cpu().numpy() * 127.5 + 127.5).round()
-        path = self.folder / f"sheet_{self.n_shown // 1000:06d}.png"
-        Image.fromarray(sheet.astype(np.uint8)).save(path)
-
-
-def _below(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
-    """Return the tensors whose names start with ``prefix.``, without it."""
-    start = prefix + "."
-    return {k.removeprefix(start): v for k, v in tensors.items() if k.startswith(start)}
