@@ -1,7 +1,10 @@
 """The window, driven as a person would, on a real subject and a real screen (Xvfb will do)."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -218,6 +221,23 @@ def test_export_writes_figure_and_state(window, tmp_path):
     image = QImage(str(path))
     assert image.width() > 1000
     assert ViewState.load(path.with_suffix(".json")) == window.controller.view.state
+
+
+def test_the_window_and_the_command_line_draw_the_same_figure(window, tmp_path):
+    window.request(concept="building - animal", morph=1.5, theme=Theme.LIGHT)
+    assert window.wait_idle()
+    turned = [*window.scene().camera]
+    turned[0] += 60.0
+    window.request(camera=tuple(turned))
+    assert window.wait_idle()
+    window.export_figure(tmp_path / "figure.png")
+    assert window.wait_idle(120)
+    words = [sys.executable, "-m", "app", "figure", "figure.json", "-o", "again.png"]
+    here = str(Path(__file__).parents[2])
+    subprocess.run(words, cwd=tmp_path, check=True, env={**os.environ, "PYTHONPATH": here})
+    first, second = (QImage(str(tmp_path / n)) for n in ("figure.png", "again.png"))
+    assert not first.isNull()
+    assert first == second
 
 
 def test_export_to_a_strange_suffix_says_so(window, tmp_path):
