@@ -132,14 +132,15 @@ class MenuButton(QToolButton):
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self.setToolTip(tip)
         self.setAccessibleName(tip)
-        self.setMenu(QMenu(self))
+        # Held here: what Qt alone holds, Python may forget and wrap anew.
+        self._menu = QMenu(self)
+        self.setMenu(self._menu)
 
     def offer(self, choices: Iterable[tuple[str, object, bool, bool]]) -> None:
         """Fill the menu with (text, value, checked, enabled)."""
-        menu = self.menu()
-        menu.clear()
+        self._menu.clear()
         for text, value, checked, enabled in choices:
-            action = menu.addAction(text)
+            action = self._menu.addAction(text)
             action.setCheckable(True)
             action.setChecked(checked)
             action.setEnabled(enabled)

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
 
 from app import asking, style
 from app.actions import ACTIONS
+from app.collector import Collector
 from app.controller import Controller
 from app.icons import themed_icon
 from app.layout import lay_out
@@ -71,6 +72,7 @@ class MainWindow(QMainWindow):
 
     def __init__(self, session: Session | None, settings: Settings, use_3d: bool = True) -> None:
         super().__init__()
+        Collector.install()
         self.settings = settings
         self.controller = Controller(self)
         self._theme: Theme | None = None

@@ -7,8 +7,6 @@ texts are embedded by all-MiniLM-L6-v2. It is real semantics without a download,
 CLIP**: weak on people and on indoor scenes.
 """
 
-import contextlib
-import io
 import re
 from collections.abc import Sequence
 from functools import cached_property
@@ -23,6 +21,7 @@ from safetensors.numpy import load_file
 
 from nsdviewer.errors import ModelUnavailableError
 from nsdviewer.models.embeddings import ImageLike, as_pil, unit_rows
+from nsdviewer.models.minilm import MiniLM
 from nsdviewer.models.words import is_scrap
 from nsdviewer.resources import resource_path
 
@@ -32,8 +31,6 @@ INPUT_SIZE_PX = 224
 _INPUT_MEAN = 127.0 / 255.0
 _INPUT_SD = 128.0 / 255.0
 _BATCH = 32
-# Longer texts are cut, as the network was trained.
-_LONGEST_TEXT_TOKENS = 256
 CLASSES_FILE = "conse-classes.safetensors"
 
 
@@ -59,13 +56,13 @@ class ConseEmbedding:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (n_texts, 384) unit vectors of "a photo of a TEXT", mean-centred as pictures are."""
-        sentences = self._encode_sentences([f"a photo of a {text}" for text in texts])
+        sentences = self._text_network.encode([f"a photo of a {text}" for text in texts])
         return unit_rows(sentences - self._class_mean)
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of `text` that MiniLM cuts into scraps."""
         words = re.findall(r"[^\W\d_]+", text)
-        pieces = (self._tokenizer.encode(w, add_special_tokens=False).tokens for w in words)
+        pieces = (self._text_network.pieces(w) for w in words)
         return [w for w, p in zip(words, pieces, strict=True) if is_scrap(p, w)]
 
     def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
@@ -123,44 +120,16 @@ class ConseEmbedding:
         return np.asarray(self._class_texts.mean(0), dtype=np.float32)
 
     @cached_property
-    def _tokenizer(self) -> Any:
-        from tokenizers import Tokenizer
-
-        tokenizer = Tokenizer.from_file(str(_text_model_folder() / "tokenizer.json"))
-        tokenizer.enable_truncation(_LONGEST_TEXT_TOKENS)
-        tokenizer.enable_padding()
-        return tokenizer
-
-    @cached_property
-    def _text_network(self) -> Any:
-        from transformers import BertModel
-        from transformers.utils import logging
-
-        logging.disable_progress_bar()
-        # The pooler stands in the file and is not used; saying so is noise to a reader.
-        with contextlib.redirect_stderr(io.StringIO()):
-            model = BertModel.from_pretrained(str(_text_model_folder()))
-        return model.eval().requires_grad_(False)
+    def _text_network(self) -> MiniLM:
+        return MiniLM(_text_model_folder())
 
     def embed_class_names(self) -> NDArray[np.float32]:
         """Return (1000, 384) text vectors of ImageNet's classes, computed anew."""
         import open_clip
 
-        return self._encode_sentences([f"a photo of a {c}" for c in open_clip.IMAGENET_CLASSNAMES])
-
-    def _encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
-        """Mean-pooled, unit-norm MiniLM sentence embeddings (n, 384)."""
-        rows = [np.zeros((0, self.dimension), np.float32)]
-        for start in range(0, len(sentences), 128):
-            encodings = self._tokenizer.encode_batch(list(sentences[start : start + 128]))
-            ids = torch.tensor([e.ids for e in encodings])
-            mask = torch.tensor([e.attention_mask for e in encodings])
-            with torch.no_grad():
-                states = self._text_network(input_ids=ids, attention_mask=mask).last_hidden_state
-            weight = mask.unsqueeze(-1)
-            pooled = (states * weight).sum(1) / weight.sum(1)
-            rows.append(F.normalize(pooled, dim=1).numpy())
-        return np.concatenate(rows).astype(np.float32)
+        return self._text_network.encode(
+            [f"a photo of a {c}" for c in open_clip.IMAGENET_CLASSNAMES]
+        )
 
 
 def _text_model_folder() -> Path:

