@@ -48,9 +48,9 @@ class ColourBar(QWidget):
         self._theme = Theme.DARK
 
     def show_scale(self, title: str, limit: float, fixed: float | None, theme: Theme) -> None:
-        from nsdviewer.rendering.theme import colour_table
+        from nsdviewer.rendering.theme import bar_colours
 
-        table = (colour_table(theme)[::-1, None, :] * 255).astype("uint8")
+        table = (bar_colours(theme)[::-1, None, :] * 255).astype("uint8")
         self._image = rgb_image(table)
         self._title, self._limit, self._fixed, self._theme = title, limit, fixed, theme
         self.setAccessibleName(f"Colour bar: {title}, ends ±{limit:.2g}".replace("\n", " "))

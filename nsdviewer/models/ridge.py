@@ -64,18 +64,20 @@ def fit_ridge(
     x_centred, y_centred = x - x_mean, y - y_mean
     folds = KFold(N_FOLDS, shuffle=True, random_state=seed)
     alphas = ALPHA_GRID * float(np.square(x_centred).sum()) / min(x.shape)
-    if x.shape[1] > x.shape[0]:
-        kernel = x_centred @ x_centred.T
-        best, dual, scores = solve_kernel_ridge_cv_eigenvalues(
-            kernel, y_centred, alphas=alphas, score_func=r2_score, cv=folds,
-            local_alpha=alpha_per_target, n_targets_batch=n_targets_batch,
-        )  # fmt: skip
-        weights = x_centred.T @ np.asarray(dual, np.float32)
-    else:
-        best, weights, scores = solve_ridge_cv_svd(
-            x_centred, y_centred, alphas=alphas, score_func=r2_score, cv=folds,
-            local_alpha=alpha_per_target, n_targets_batch=n_targets_batch,
-        )  # fmt: skip
+    # A voxel that never varies has no R²; himalaya divides by its zero variance.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if x.shape[1] > x.shape[0]:
+            kernel = x_centred @ x_centred.T
+            best, dual, scores = solve_kernel_ridge_cv_eigenvalues(
+                kernel, y_centred, alphas=alphas, score_func=r2_score, cv=folds,
+                local_alpha=alpha_per_target, n_targets_batch=n_targets_batch,
+            )  # fmt: skip
+            weights = x_centred.T @ np.asarray(dual, np.float32)
+        else:
+            best, weights, scores = solve_ridge_cv_svd(
+                x_centred, y_centred, alphas=alphas, score_func=r2_score, cv=folds,
+                local_alpha=alpha_per_target, n_targets_batch=n_targets_batch,
+            )  # fmt: skip
     return RidgeFit(
         np.asarray(weights, np.float32),
         x_mean.astype(np.float32),

@@ -110,7 +110,7 @@ def fit_workspace_encoder(
         ceiling = noise_ceiling(ncsnr, np.array([1]))
     # A voxel that never varies has no reliability; NaN must not look like a perfect one.
     ceiling = np.where(np.isfinite(ncsnr), ceiling, np.nan).astype(np.float32)
-    scores = {"train_cv_r2": float(ridge.cv_r2.mean())}
+    scores = {"train_cv_r2": float(np.nanmean(ridge.cv_r2))}
     header = _header(workspace, roi, seed, data, scores)
     encoder = Encoder(header, data.betas.ijk, data.statistics, ridge, ceiling, test_r)
     with np.errstate(all="ignore"):
