@@ -8,10 +8,9 @@ from typing import Any
 
 from app.composing import Composed, Composer
 from app.view import Choices
-from nsdviewer.data.layout import NsdRoot
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Progress
-from nsdviewer.session import Session, Workspace
+from nsdviewer.session import Session, Workspace, open_workspace
 from nsdviewer.session.demo import first_state, fit_missing, make_demo
 from nsdviewer.state import BetaVersion, Space, Theme, ViewState
 
@@ -51,7 +50,7 @@ def open_home(state: ViewState, changes: dict[str, Any], progress: Progress) -> 
         "encoder": "",
     }  # fmt: skip
     moved = state.replace(**fresh, **changes)
-    here = Workspace(NsdRoot.open(moved.root), moved.subject, moved.space, moved.version)
+    here = open_workspace(moved)
     outlines = tuple(c for c in moved.roi_collections if c in here.collections)
     return open_view(moved.replace(roi_collections=outlines), progress)
 

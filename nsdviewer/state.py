@@ -109,6 +109,8 @@ class ViewState:
         Which trials the list shows: ``all``, ``shared``, ``train``, ``session:N``.
     seed
         Seed of the generator's z.
+    embedding
+        Name of the joint embedding; empty for ConSE on simulated subjects and CLIP on real ones.
     decoder, encoder, generator
         Model files; empty for those fitted for this root, and for the shipped generator.
     """
@@ -130,6 +132,7 @@ class ViewState:
     search: str = ""
     subset: str = "all"
     seed: int = 0
+    embedding: str = ""
     decoder: str = ""
     encoder: str = ""
     generator: str = ""

@@ -16,10 +16,11 @@ from nsdviewer.jobs import StreamProgress
 from nsdviewer.rendering.brain3d import render_brain
 from nsdviewer.rendering.scene import resolve
 from nsdviewer.rendering.slices import draw_slice
+from nsdviewer.session import open_workspace
 from nsdviewer.session.concepts import concept_map, to_vertices
 from nsdviewer.session.decoding import reconstruct
 from nsdviewer.session.demo import make_demo
-from nsdviewer.session.scenes import collect, open_workspace
+from nsdviewer.session.scenes import collect
 from nsdviewer.session.voxels import voxel_card
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState

@@ -13,8 +13,8 @@ os.environ.setdefault("TRANSFORMERS_OFFLINE", "1")
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.models.embeddings import Embedding
 from nsdviewer.models.registry import load_embedding
+from nsdviewer.session import open_workspace
 from nsdviewer.session.demo import first_state, make_demo, simulate_subjects
-from nsdviewer.session.scenes import open_workspace
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
 

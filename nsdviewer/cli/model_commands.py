@@ -48,9 +48,8 @@ def run_fit(arguments: argparse.Namespace) -> int:
 
 def run_decode(arguments: argparse.Namespace) -> int:
     """Decode trials, paint them, and lay them out beside what was seen."""
-    arguments.embedding = (
-        load_decoder(arguments.decoder).header.embedding if arguments.decoder else ""
-    )
+    if arguments.decoder and not arguments.embedding:
+        arguments.embedding = load_decoder(arguments.decoder).header.embedding
     workspace = open_workspace(arguments)
     trials = workspace.table.select(arguments.trials)
     groups = _group(workspace, trials, arguments.trials, arguments.repeats)

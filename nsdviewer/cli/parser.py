@@ -127,6 +127,7 @@ def _add_models(commands: Commands) -> None:
 
     decode = commands.add_parser("decode", help="decode trials and paint what they say")
     _subject_options(decode)
+    _embedding_option(decode)
     decode.add_argument("--decoder", type=Path, default=None)
     decode.add_argument("--generator", type=Path, default=None)
     decode.add_argument("--trials", default="test:full-40")

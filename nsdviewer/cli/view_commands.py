@@ -17,8 +17,8 @@ from nsdviewer.mapping.maps import UNIT, ConceptMap
 from nsdviewer.rendering.figure import export_figure
 from nsdviewer.session.concepts import concept_map, direction_of, to_vertices
 from nsdviewer.session.demo import make_demo
-from nsdviewer.session.scenes import open_workspace as open_state
 from nsdviewer.session.scenes import scene_of
+from nsdviewer.session.session import open_workspace as open_state
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Reading, ViewState
 
@@ -92,6 +92,7 @@ def _write_map(
             concept=arguments.concept,
             reading=shown.reading,
             noise_ceiling_floor_pct=arguments.noise_ceiling,
+            embedding=arguments.embedding,
             encoder=str(arguments.encoder or ""),
         )
         export_figure(scene_of(workspace, state), out)

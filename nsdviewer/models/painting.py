@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from nsdviewer.errors import CheckpointError
-from nsdviewer.models.checkpoints import load_checkpoint
+from nsdviewer.models.checkpoints import load_checkpoint, read_header
 from nsdviewer.models.lafite.config import LafiteConfig
 from nsdviewer.models.lafite.generator import Generator
 from nsdviewer.resources import resource_path
@@ -70,6 +70,15 @@ class Painter:
         return np.concatenate(rows)
 
 
+def shipped_embedding() -> str:
+    """Return the name of the embedding that the shipped generator paints from."""
+    return str(read_header(_shipped(), "lafite")["embedding"])
+
+
+def _shipped() -> Path:
+    return resource_path("weights", "lafite64-conse.safetensors")
+
+
 def load_painter(path: Path | None = None) -> Painter:
     """Read a generator file; the shipped one where `path` is None.
 
@@ -78,7 +87,7 @@ def load_painter(path: Path | None = None) -> Painter:
     CheckpointError
         If the file is missing, damaged, or its tensors do not fit its header.
     """
-    path = path or resource_path("weights", "lafite64-conse.safetensors")
+    path = path or _shipped()
     header, tensors = load_checkpoint(path, "lafite")
     try:
         network = Generator(LafiteConfig(**header["network"]))

@@ -160,7 +160,7 @@ def _header(
         version=workspace.version.value,
         roi=roi,
         shape=workspace.grid,
-        embedding=workspace.embedding_name,
+        embedding=workspace.embedding.name,
         embedding_title=workspace.embedding.title,
         split=FULL_SPLIT,
         seed=seed,

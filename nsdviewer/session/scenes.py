@@ -3,7 +3,6 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.layout import NsdRoot
 from nsdviewer.errors import DataError
 from nsdviewer.mapping.maps import ConceptMap
 from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
@@ -13,11 +12,6 @@ from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Hemisphere, ViewState
 
 BAR_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
-
-
-def open_workspace(state: ViewState) -> Workspace:
-    """Return the workspace that a state speaks of."""
-    return Workspace(NsdRoot.open(state.root), state.subject, state.space, state.version)
 
 
 def map_of(workspace: Workspace, state: ViewState) -> ConceptMap | None:
@@ -30,8 +24,8 @@ def map_of(workspace: Workspace, state: ViewState) -> ConceptMap | None:
 
 
 def reconstruction_of(workspace: Workspace, state: ViewState) -> Reconstruction | None:
-    """Return what is decoded from the state's first trial; None without one."""
-    if not state.trials:
+    """Return what is decoded from the state's first trial; None without one, or a generator."""
+    if not state.trials or not workspace.can_paint(state.generator):
         return None
     return reconstruct(
         workspace,
@@ -93,7 +87,8 @@ def trial_title(
 ) -> str:
     """Say which trials a reconstruction stands on."""
     if reconstruction is None:
-        return "no trial selected"
+        fitting = workspace.can_paint(state.generator)
+        return "no trial selected" if fitting else "no generator for this embedding"
     n = len(reconstruction.trials)
     what = f"mean of {n} repetitions" if n > 1 else "single trial"
     label = workspace.stimuli.labels.get(reconstruction.nsd_id)
@@ -126,7 +121,7 @@ def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
             f"concept '{state.concept}' · reading: {state.reading.value} · noise ceiling ≥ "
             f"{state.noise_ceiling_floor_pct:g} %"
         )
-    if state.trials:
+    if state.trials and workspace.can_paint(state.generator):
         painter = workspace.painter(state.generator)
         lines.append(
             f"decoder: ridge, {workspace.decoder(state.decoder).header.roi} · generator: "

@@ -21,7 +21,7 @@ class Session:
     changed = Signal(ViewState, ViewState)
 
     def __init__(self, state: ViewState) -> None:
-        self._workspace = _open(state)
+        self._workspace = open_workspace(state)
         self._check(state, self._workspace)
         self._state = state
         self._past: list[ViewState] = []
@@ -76,7 +76,7 @@ class Session:
         before = self._state
         workspace = self._workspace
         if _home(after) != _home(before):
-            workspace = _open(after)
+            workspace = open_workspace(after)
         self._check(after, workspace)
         self._workspace = workspace
         self._state = after
@@ -105,8 +105,10 @@ class Session:
 
 def _home(state: ViewState) -> tuple[object, ...]:
     """The fields that decide which workspace a state speaks of."""
-    return state.root, state.subject, state.space, state.version
+    return state.root, state.subject, state.space, state.version, state.embedding
 
 
-def _open(state: ViewState) -> Workspace:
-    return Workspace(NsdRoot.open(state.root), state.subject, state.space, state.version)
+def open_workspace(state: ViewState) -> Workspace:
+    """Return the workspace that a state speaks of."""
+    root = NsdRoot.open(state.root)
+    return Workspace(root, state.subject, state.space, state.version, state.embedding)

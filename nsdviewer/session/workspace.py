@@ -27,7 +27,7 @@ from nsdviewer.models.decoder import Decoder, load_decoder
 from nsdviewer.models.embeddings import Embedding
 from nsdviewer.models.encoder import Encoder, load_encoder
 from nsdviewer.models.image_cache import CachedEmbedding
-from nsdviewer.models.painting import Painter, load_painter
+from nsdviewer.models.painting import Painter, load_painter, shipped_embedding
 from nsdviewer.models.registry import DEFAULT_OPEN_CLIP, load_embedding
 from nsdviewer.rendering.cortex import OutlineTopology, outline_topology
 from nsdviewer.rendering.slices import scale_underlay
@@ -192,7 +192,7 @@ class Workspace:
 
     def model_path(self, kind: str) -> Path:
         """Where the model fitted for this subject, space, version and embedding is kept."""
-        safe = "".join(c if c.isalnum() else "-" for c in self.embedding_name)
+        safe = "".join(c if c.isalnum() else "-" for c in self.embedding.name)
         name = f"{kind}_{self.space.value}_{self.version.short}_{safe}.safetensors"
         return self.files.cache / "models" / name
 
@@ -201,7 +201,7 @@ class Workspace:
 
         def make() -> Decoder:
             decoder = load_decoder(Path(path) if path else self._fitted("decoder"))
-            decoder.header.require(self.subject, self.space, self.version, self.embedding_name)
+            decoder.header.require(self.subject, self.space, self.version, self.embedding.name)
             return decoder
 
         return self.keep(("decoder", path), make)
@@ -211,7 +211,7 @@ class Workspace:
 
         def make() -> Encoder:
             encoder = load_encoder(Path(path) if path else self._fitted("encoder"))
-            encoder.header.require(self.subject, self.space, self.version, self.embedding_name)
+            encoder.header.require(self.subject, self.space, self.version, self.embedding.name)
             if encoder.header.shape != self.grid:
                 raise CheckpointError(
                     f"The encoder's grid {encoder.header.shape} is not this subject's {self.grid}; "
@@ -221,12 +221,18 @@ class Workspace:
 
         return self.keep(("encoder", path), make)
 
+    def can_paint(self, path: str = "") -> bool:
+        """Whether a generator is named, or the shipped one paints from this embedding."""
+        return (
+            bool(path) or self.keep("shipped embedding", shipped_embedding) == self.embedding.name
+        )
+
     def painter(self, path: str = "") -> Painter:
         """Load a generator that paints from this embedding; the shipped one by default."""
 
         def make() -> Painter:
             painter = load_painter(Path(path) if path else None)
-            painter.require(self.embedding_name)
+            painter.require(self.embedding.name)
             return painter
 
         return self.keep(("painter", path), make)

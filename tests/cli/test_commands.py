@@ -6,8 +6,10 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import open_clip
 import pandas as pd
 import pytest
+import torch
 from PIL import Image
 
 from nsdviewer.cli import WindowRequest, main, wants_window
@@ -101,6 +103,28 @@ def test_a_saved_view_draws_the_windows_figure(mini: Subject, tmp_path: Path) ->
     assert run("figure", tmp_path / "state.json", "-o", tmp_path / "again.png") == 0
     with Image.open(tmp_path / "window.png") as a, Image.open(tmp_path / "again.png") as b:
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
+
+
+def test_an_embedding_without_a_generator_still_gives_maps_and_figures(
+    mini: Subject, tmp_path: Path
+) -> None:
+    """CLIP's own code path, on random weights that are called by their file's digest."""
+    torch.manual_seed(0)
+    weights = tmp_path / "random.pt"
+    torch.save(open_clip.create_model("ViT-B-32-quickgelu").state_dict(), weights)
+    name = f"open_clip:ViT-B-32-quickgelu@{weights}"
+    encoder = tmp_path / "E.safetensors"
+    with_clip = ("--subject", 1, "--embedding", name)
+    assert (
+        run("fit", "encoder", mini.root, *with_clip, "--roi", "nsdgeneral", "--out", encoder) == 0
+    )
+    options = (*with_clip, "--concept", "animal", "--encoder", encoder)
+    assert run("map", mini.root, *options, "--out", tmp_path / "m.png") == 0
+    state = mini.state.replace(embedding=name, encoder=str(encoder))
+    state.save(tmp_path / "state.json")
+    assert run("figure", tmp_path / "state.json", "-o", tmp_path / "f.png") == 0
+    # Maps of one embedding are no use to another.
+    assert run("map", mini.root, "--subject", 1, *options[4:], "--out", tmp_path / "n.png") == 1
 
 
 def test_ncsnr_is_recomputed(mini: Subject, tmp_path: Path) -> None:
