@@ -146,13 +146,17 @@ class BrainDrawing:
 
 def render_brain(scene: Scene, width_px: int, height_px: int) -> NDArray[np.uint8]:
     """Return (height_px, width_px, 3) of the cortex, drawn without a window."""
-    plotter = pv.Plotter(off_screen=True, window_size=[width_px, height_px], lighting="light kit")
-    try:
-        plotter.enable_anti_aliasing("ssaa")
-        BrainDrawing(plotter).draw(scene, labels=False)
-        return np.asarray(plotter.screenshot(return_img=True), dtype=np.uint8)
-    finally:
-        plotter.close()
+    # Without a display VTK tries one, says so, and goes on with EGL.
+    with pv.vtk_verbosity("off"):
+        plotter = pv.Plotter(
+            off_screen=True, window_size=[width_px, height_px], lighting="light kit"
+        )
+        try:
+            plotter.enable_anti_aliasing("ssaa")
+            BrainDrawing(plotter).draw(scene, labels=False)
+            return np.asarray(plotter.screenshot(return_img=True), dtype=np.uint8)
+        finally:
+            plotter.close()
 
 
 def project_labels(scene: Scene, width_px: int, height_px: int) -> list[tuple[str, float, float]]:
