@@ -7,44 +7,19 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
-from nsdviewer.cli.parser import COMMANDS, build_parser
 from nsdviewer.errors import Cancelled, NsdViewerError
 
 EXIT_FAULT, EXIT_CANCELLED = 1, 130
-
-
-@dataclass(frozen=True)
-class WindowRequest:
-    """That the window be opened.
-
-    Attributes
-    ----------
-    kind
-        ``demo``, ``open`` (with `path`, a root or a saved view) or ``last``.
-    """
-
-    kind: str
-    path: Path | None = None
-
-
-def wants_window(argv: Sequence[str]) -> WindowRequest | None:
-    """Return what the window is to show, or None when `argv` is a command for the shell."""
-    if not argv:
-        return WindowRequest("last")
-    if argv[0] == "demo" and not {"--headless", "-h", "--help"} & set(argv):
-        return WindowRequest("demo") if len(argv) == 1 else None
-    if len(argv) == 1 and argv[0] not in COMMANDS and not argv[0].startswith("-"):
-        return WindowRequest("open", Path(argv[0]))
-    return None
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     # The networks come from packages on this machine; asking a hub first only costs time.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # The commands load what computes; asking whether a window is wanted must not.
+    from nsdviewer.cli.parser import build_parser
+
     try:
         arguments = build_parser().parse_args(list(argv))
     except SystemExit as stop:

@@ -7,22 +7,12 @@ from pathlib import Path
 from typing import TypeAlias
 
 from nsdviewer.cli import data_commands, model_commands, view_commands
+from nsdviewer.cli.request import LATER
 from nsdviewer.errors import RequestError
 from nsdviewer.state import BetaVersion, Reading, Space
 
 # argparse gives the type that add_subparsers returns no public name.
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
-
-_LATER = {
-    "verify": "checks of a whole download",
-    "transform": "moving data between spaces",
-    "evaluate": "the full evaluation report",
-}
-
-COMMANDS = (
-    "demo", "simulate", "betas", "trials", "ncsnr", "embed", "fit", "decode", "map", "figure",
-    "train", "doctor", *_LATER,
-)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -39,7 +29,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_models(commands)
     _add_views(commands)
-    for name, what in _LATER.items():
+    for name, what in LATER.items():
         later = commands.add_parser(name, help=f"{what} (not yet available)")
         later.add_argument("anything", nargs=argparse.REMAINDER)
         later.set_defaults(run=_not_yet(name, what))
