@@ -1,7 +1,5 @@
 """Whether OpenGL works here, asked in a child process, which may crash without harm."""
 
-import contextlib
-import importlib
 import multiprocessing
 import os
 import platform
@@ -50,18 +48,6 @@ def probe_opengl() -> str:
     finally:
         if child.is_alive():
             child.terminate()
-
-
-def load_before_opengl() -> None:
-    """Load what crashes when it is loaded after OpenGL.
-
-    Mesa's software OpenGL and Triton, which open_clip's libraries load, each bring an LLVM; with Mesa's
-    first, loading Triton ends in a segmentation fault (Triton 3, Mesa 22 to 25).
-    """
-    # The extension itself: while another thread imports the package, the package alone may come
-    # back half loaded.
-    with contextlib.suppress(ImportError):
-        importlib.import_module("triton._C.libtriton")
 
 
 def _try(answer: Connection) -> None:

@@ -27,7 +27,7 @@ from app.panels.status import StatusPanel
 from app.panels.trials import TrialsPanel
 from app.panels.voxel import VoxelPanel
 from app.panels.welcome import WelcomePanel
-from app.probe import HARDWARE, SOFTWARE, load_before_opengl, machine_key, probe_opengl
+from app.probe import HARDWARE, SOFTWARE, machine_key, probe_opengl
 from app.settings import Settings
 from app.tasks import Lane
 from app.view import View, state_differs
@@ -296,6 +296,8 @@ def _ready_for_3d(known: str | None) -> str:
     """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
     answer = probe_opengl() if known is None else known
     if answer in (HARDWARE, SOFTWARE):
+        from nsdviewer.rendering.loading import load_before_opengl
+
         load_before_opengl()
         import app.brain_view  # noqa: F401
     return answer

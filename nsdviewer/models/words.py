@@ -4,6 +4,7 @@ Sub-word tokenisers read anything, so a typing error yields a vector like any wo
 told instead of shown a map of noise.
 """
 
+import ast
 import gzip
 from functools import lru_cache
 from importlib.util import find_spec
@@ -15,11 +16,9 @@ _SHORTEST_MEAN_PIECE = 3.0
 @lru_cache(maxsize=1)
 def caption_words() -> frozenset[str]:
     """Words frequent enough in CLIP's training captions to be one token of its vocabulary."""
-    # The file alone: importing open_clip takes seconds.
-    spec = find_spec("open_clip")
-    if spec is None or not spec.submodule_search_locations:
+    source = _open_clip_file("bpe_simple_vocab_16e6.txt.gz")
+    if source is None:
         return frozenset()
-    source = Path(spec.submodule_search_locations[0]) / "bpe_simple_vocab_16e6.txt.gz"
     lines = gzip.decompress(source.read_bytes()).decode("utf-8").splitlines()[1:]
     # CLIP itself uses the first 48,894 merges of the file; </w> marks the end of a word.
     merged = ("".join(line.split()) for line in lines[: 49152 - 256 - 2])
@@ -29,9 +28,23 @@ def caption_words() -> frozenset[str]:
 @lru_cache(maxsize=1)
 def class_words() -> frozenset[str]:
     """All words of ImageNet's class names."""
-    import open_clip
+    source = _open_clip_file("zero_shot_metadata.py")
+    if source is None:
+        return frozenset()
+    for node in ast.parse(source.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and "IMAGENET_CLASSNAMES" in ast.unparse(node.targets[0]):
+            names: list[str] = ast.literal_eval(node.value)
+            return frozenset(w for name in names for w in name.lower().split())
+    return frozenset()
 
-    return frozenset(w for name in open_clip.IMAGENET_CLASSNAMES for w in name.lower().split())
+
+def _open_clip_file(name: str) -> Path | None:
+    """Return a file of open_clip without importing it, which takes seconds."""
+    spec = find_spec("open_clip")
+    if spec is None or not spec.submodule_search_locations:
+        return None
+    path = Path(spec.submodule_search_locations[0]) / name
+    return path if path.exists() else None
 
 
 def is_scrap(pieces: list[str], word: str) -> bool:

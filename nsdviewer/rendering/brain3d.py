@@ -7,6 +7,7 @@ import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
 
+from nsdviewer.rendering.loading import load_before_opengl
 from nsdviewer.rendering.scene import HemisphereScene, Scene
 from nsdviewer.rendering.theme import PALETTES
 from nsdviewer.state import Camera, Hemisphere, Theme
@@ -146,6 +147,7 @@ class BrainDrawing:
 
 def render_brain(scene: Scene, width_px: int, height_px: int) -> NDArray[np.uint8]:
     """Return (height_px, width_px, 3) of the cortex, drawn without a window."""
+    load_before_opengl()
     # Without a display VTK tries one, says so, and goes on with EGL.
     with pv.vtk_verbosity("off"):
         plotter = pv.Plotter(
