@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nsdviewer.rendering.cortex import default_camera, vertex_colours
 from nsdviewer.rendering.scene import (
+    COLOUR_BAR_TITLE,
     HemisphereScene,
     Scene,
     SceneArrays,
@@ -81,7 +82,7 @@ class Composer:
             reconstructed=arrays.reconstructed,
             trial_title=arrays.trial_title,
             trial_scores=arrays.trial_scores,
-            colour_bar_title="predicted change,\n% signal per unit",
+            colour_bar_title=COLOUR_BAR_TITLE,
             provenance=arrays.provenance,
             simulated=arrays.simulated,
         )

@@ -50,10 +50,3 @@ def write_volume(path: Path, array: NDArray[Any], affine: NDArray[np.float64]) -
     image.header["xyzt_units"] = 0
     with atomic_path(path) as temporary:
         nib.save(image, temporary)
-
-
-def nsd_affine(shape: tuple[int, ...], voxel_mm: float) -> NDArray[np.float64]:
-    """Return NSD's affine: the origin lies at the centre of the slab."""
-    affine = np.diag([voxel_mm, voxel_mm, voxel_mm, 1.0])
-    affine[:3, 3] = -(np.array(shape[:3]) - 1) / 2 * voxel_mm
-    return affine

@@ -44,11 +44,6 @@ def load_embedding(name: str) -> Embedding:
     return _FACTORIES[prefix](rest)
 
 
-def embedding_names() -> tuple[str, ...]:
-    """Return the prefixes that `load_embedding` knows."""
-    return tuple(sorted(_FACTORIES))
-
-
 def _load_conse(rest: str) -> Embedding:
     if rest:
         raise RequestError(f"The embedding 'conse' takes no options; got 'conse:{rest}'.")

@@ -4,7 +4,6 @@ The only place, with `montage`, that writes figures. Window and command line cal
 with the same scene.
 """
 
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from nsdviewer.files import atomic_path
 from nsdviewer.rendering.brain3d import project_labels, render_brain
 from nsdviewer.rendering.scene import Scene
 from nsdviewer.rendering.theme import PALETTES, Palette, bar_colours, colour_table
-from nsdviewer.state import Theme
 
 WIDTH_MM, HEIGHT_MM = 183.0, 118.0
 _MM_PER_INCH = 25.4
@@ -66,17 +64,6 @@ def write_figure(figure: Figure, path: Path, suffix: str, note: str) -> None:
             facecolor=figure.get_facecolor(),
             metadata=by_suffix[suffix],
         )
-
-
-def figure_pixels(scene: Scene) -> np.ndarray[Any, np.dtype[np.uint8]]:
-    """Return (height, width, 3) of the figure as it would be written to PNG."""
-    figure = compose_figure(scene)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="rgba", dpi=_DPI)
-    width, height = figure.canvas.get_width_height()
-    scale = _DPI / figure.dpi
-    shape = (round(height * scale), round(width * scale), 4)
-    return np.frombuffer(buffer.getvalue(), np.uint8).reshape(shape)[..., :3]
 
 
 def compose_figure(scene: Scene) -> Figure:
@@ -222,8 +209,3 @@ def _write_provenance(figure: Figure, scene: Scene, palette: Palette) -> None:
     half = (len(lines) + 1) // 2
     text = "\n".join("   |   ".join(part) for part in (lines[:half], lines[half:]) if part)
     figure.text(0.012, 0.018, text, fontsize=4.8, color=palette.muted, va="bottom", linespacing=1.5)
-
-
-def figure_background(theme: Theme) -> str:
-    """Return the page colour of a theme."""
-    return PALETTES[theme].window

@@ -138,10 +138,6 @@ def make_trainer(folder: Path, embedding: ConseEmbedding, n_images: int = 32) ->
     return Trainer(TINY, config, images, loss, folder, torch.device("cpu"))
 
 
-class _Killed(Exception):
-    pass
-
-
 @pytest.mark.parametrize("killed_after", [8, 24])
 def test_training_killed_midway_ends_with_the_same_weights(
     tmp_path: Path, conse: ConseEmbedding, killed_after: int
