@@ -6,7 +6,8 @@ import pytest
 import scipy.ndimage as ndi
 
 from nsdviewer.data.surfaces import read_patch
-from nsdviewer.data.transforms import load_vertex_operator, read_pullback, trilinear_matrix
+from nsdviewer.data.transforms import VertexOperator, load_vertex_operator, read_pullback
+from nsdviewer.data.weights import trilinear_matrix
 from nsdviewer.errors import DataError
 from nsdviewer.state import Hemisphere, Space
 from tests.conftest import Subject
@@ -16,16 +17,16 @@ def test_trilinear_weights_equal_scipy() -> None:
     rng = np.random.default_rng(0)
     shape = (7, 5, 6)
     volume = rng.standard_normal(shape)
-    points = rng.uniform(-0.4, 1, (500, 3)) + rng.uniform(0, 1, (500, 3)) * (np.array(shape) - 1)
-    points = points.clip(-0.4, np.array(shape) - 0.6)
+    points = rng.uniform(0, 1, (500, 3)) * (np.array(shape) - 1)
+    points[:50] = np.rint(points[:50])
     expected = ndi.map_coordinates(volume, points.T, order=1, mode="nearest")
     np.testing.assert_allclose(trilinear_matrix(points, shape) @ volume.ravel(), expected)
 
 
 def test_points_outside_or_nowhere_have_empty_rows() -> None:
-    points = np.array([[1.0, 1, 1], [np.nan, 1, 1], [-0.6, 1, 1], [1, 1, 3.6]])
+    points = np.array([[1.0, 1, 1], [np.nan, 1, 1], [-0.01, 1, 1], [1, 1, 3.01], [0, 2, 3]])
     sums = trilinear_matrix(points, (3, 3, 4)).sum(axis=1)
-    np.testing.assert_allclose(sums, [1, 0, 0, 0])
+    np.testing.assert_allclose(sums, [1, 0, 0, 0, 1])
 
 
 def test_the_first_voxel_layer_is_read(tmp_path) -> None:
@@ -56,6 +57,47 @@ def test_a_vertex_and_its_voxel_find_each_other(mini: Subject) -> None:
         voxel = operator.nearest_voxel(int(vertex))
         _, distance = operator.nearest_vertex(voxel)
         assert distance <= np.sqrt(3) / 2 + 1e-6
+
+
+def operator_at(points: np.ndarray, shape: tuple[int, int, int]) -> VertexOperator:
+    matrix = trilinear_matrix(points, shape)
+    return VertexOperator(Hemisphere.LEFT, Space.FUNC1PT8MM, matrix, shape, points)
+
+
+def test_the_nearest_vertex_is_the_nearest_of_all() -> None:
+    rng = np.random.default_rng(0)
+    shape = (9, 8, 7)
+    points = rng.uniform(-1, np.array(shape), (300, 3))
+    points[::7] = np.nan
+    operator = operator_at(points, shape)
+    inside = ((points >= 0) & (points <= np.array(shape) - 1)).all(1)
+    for ijk in rng.integers(0, shape, (50, 3)):
+        distances = np.where(inside, np.linalg.norm(points - ijk, axis=1), np.inf)
+        vertex, distance = operator.nearest_vertex(tuple(ijk))
+        assert distance == pytest.approx(distances.min())
+        assert distances[vertex] == pytest.approx(distance)
+    for vertex in np.flatnonzero(~inside):
+        assert operator.nearest_voxel(int(vertex)) is None
+
+
+@pytest.mark.parametrize("n", [0, 4])
+def test_a_hemisphere_without_a_vertex_in_the_volume_is_far_away(n: int) -> None:
+    operator = operator_at(np.full((n, 3), np.nan), (3, 3, 3))
+    assert operator.nearest_vertex((1, 1, 1)) == (-1, np.inf)
+    assert operator.restrict(np.array([[0, 0, 0]])).shape == (n, 1)
+    assert operator.to_voxels.shape == (27, n)
+
+
+def test_voxels_get_the_mean_of_the_vertices_that_see_them() -> None:
+    points = np.random.default_rng(0).uniform(0, 4, (60, 3))
+    operator = operator_at(points, (5, 5, 5))
+    seen = np.asarray(operator.matrix.sum(axis=0)).ravel() > 0
+    np.testing.assert_allclose(operator.to_voxels @ np.full(60, 4.0), np.where(seen, 4.0, 0.0))
+    values = np.random.default_rng(1).standard_normal(60)
+    expected = operator.matrix.T @ values
+    weight = np.asarray(operator.matrix.sum(axis=0)).ravel()
+    found = operator.to_voxels @ values
+    np.testing.assert_allclose(found[seen], expected[seen] / weight[seen])
 
 
 def test_a_missing_transform_is_named(mini: Subject, tmp_path) -> None:
