@@ -92,6 +92,7 @@ def write_betas(
     invalid: Invalid,
     seed: int,
     progress: Progress,
+    stores_empty_voxels: bool = False,
 ) -> None:
     """Write the beta files of all sessions, their means and the reliability maps."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -102,7 +103,9 @@ def write_betas(
     means = np.zeros((plan.n_sessions, n), np.float32)
     with ExitStack() as stack:
         files = [
-            stack.enter_context(_create(folder / f"betas_session{s + 1:02d}.hdf5", anatomy))
+            stack.enter_context(
+                _create(folder / f"betas_session{s + 1:02d}.hdf5", anatomy, stores_empty_voxels)
+            )
             for s in range(plan.n_sessions)
         ]
         for number, start in enumerate(range(0, n, size)):
@@ -160,10 +163,13 @@ class _BlockMaker:
         return stored
 
 
-def _create(path: Path, anatomy: Anatomy) -> h5py.File:
+def _create(path: Path, anatomy: Anatomy, stores_empty_voxels: bool) -> h5py.File:
     file = h5py.File(path, "w")
     shape = (N_TRIALS, *anatomy.func.shape[::-1])
-    file.create_dataset("betas", shape, "<i2", chunks=(N_TRIALS, 1, 1, 1))
+    plan = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    if stores_empty_voxels:
+        plan.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
+    file.create_dataset("betas", shape, "<i2", chunks=(N_TRIALS, 1, 1, 1), dcpl=plan)
     return file
 
 

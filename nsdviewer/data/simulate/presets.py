@@ -40,6 +40,10 @@ class Preset:
     shell_mm
         Brain mask limited to this distance from the cortical ribbon, which keeps the betas small;
         None for the whole brain.
+    stores_empty_voxels
+        Whether beta files hold the voxels outside the brain too, as NSD's do.
+    n_timeseries_runs
+        Runs of the first session that get time series.
     """
 
     name: str
@@ -51,6 +55,8 @@ class Preset:
     mesh_order: int
     mni_voxel_mm: float | None
     shell_mm: float | None
+    stores_empty_voxels: bool = False
+    n_timeseries_runs: int = 0
 
     def shape_of(self, subject: int) -> tuple[int, int, int]:
         """Return the functional grid (X, Y, Z) of `subject` (1–8)."""
@@ -58,9 +64,9 @@ class Preset:
 
 
 PRESETS: dict[str, Preset] = {
-    "mini": Preset("mini", 2, (24, 28, 22), 6.6, 48, 4.0, 4, None, None),
+    "mini": Preset("mini", 2, (24, 28, 22), 6.6, 48, 4.0, 4, None, None, n_timeseries_runs=2),
     "demo": Preset("demo", 3, (62, 76, 60), 2.5, 100, 2.0, 5, 2.0, 2.5),
-    "full": Preset("full", 40, None, 1.8, 320, 0.8, 7, 1.0, None),
+    "full": Preset("full", 40, None, 1.8, 320, 0.8, 7, 1.0, None, stores_empty_voxels=True),
 }
 
 

@@ -23,9 +23,10 @@ from nsdviewer.data.simulate.stimuli import (
     plan_stimuli,
     write_stimuli,
 )
+from nsdviewer.data.simulate.timeseries import SessionRuns, write_timeseries
 from nsdviewer.data.simulate.transforms import write_transforms
 from nsdviewer.data.simulate.truth import save_truth, truth_folder
-from nsdviewer.data.simulate.tuning import plant_tuning
+from nsdviewer.data.simulate.tuning import Tuning, plant_tuning
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.files import write_json
 from nsdviewer.jobs import PartProgress, Progress
@@ -135,7 +136,8 @@ def _check_room(
     folder: Path, preset: Preset, n_subjects: int, n_sessions: int, n_images: int
 ) -> None:
     """Refuse to begin what the disk cannot hold; about half of a grid is brain."""
-    n_voxels = sum(int(np.prod(preset.shape_of(s + 1))) // 2 for s in range(n_subjects))
+    part = 1 if preset.stores_empty_voxels else 2
+    n_voxels = sum(int(np.prod(preset.shape_of(s + 1))) // part for s in range(n_subjects))
     n_bytes = n_images * _BYTES_PER_IMAGE + n_voxels * n_sessions * _BYTES_PER_VOXEL_SESSION
     free = shutil.disk_usage(folder).free
     if n_bytes > free:
@@ -210,7 +212,26 @@ class _SubjectWriter:
         maps.write_rois(functional / "roi", anatomy)
         betas = self._root / f"nsddata_betas/ppdata/{name}/func1pt8mm/{BETA_VERSION}"
         part = PartProgress(progress, 0.3, 1)
-        write_betas(betas, anatomy, tuning, plan, invalid, self._seed, part)
+        whole = self._preset.stores_empty_voxels
+        write_betas(betas, anatomy, tuning, plan, invalid, self._seed, part, whole)
+        if self._preset.n_timeseries_runs:
+            self._write_timeseries(name, anatomy, tuning, plan)
+
+    def _write_timeseries(
+        self, name: str, anatomy: Anatomy, tuning: Tuning, plan: TrialPlan
+    ) -> None:
+        responses = tuning.signal_psc(slice(None))[:, plan.image[0]].T
+        write_timeseries(
+            self._root / f"nsddata_timeseries/ppdata/{name}",
+            anatomy.brainmask,
+            anatomy.func.affine,
+            SessionRuns(
+                1, self._design.stimpattern[0], self._design.nsd_ids(anatomy.subject)[:N_TRIALS]
+            ),
+            tuple(range(1, self._preset.n_timeseries_runs + 1)),
+            responses,
+            np.random.default_rng([self._seed, 10, anatomy.subject]),
+        )
 
     def _write_anatomy(self, name: str, anatomy: Anatomy) -> None:
         folder = self._root / "nsddata"
