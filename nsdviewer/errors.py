@@ -35,3 +35,7 @@ class ModelUnavailableError(NsdViewerError):
 
 class Cancelled(Exception):
     """The person asked for the work to stop; not a fault, and shown as none."""
+
+
+class DataWarning(UserWarning):
+    """Something on disk is odd or damaged, was left out, and the rest goes on."""

@@ -28,17 +28,37 @@ class Space(Enum):
     MNI = "MNI"
 
 
+class Experiment(Enum):
+    """Which of NSD's experiments trials belong to; the values are NSD's names."""
+
+    CORE = "nsd"
+    RESTING = "resting"
+    SYNTHETIC = "nsdsynthetic"
+    IMAGERY = "nsdimagery"
+
+
 class BetaVersion(Enum):
     """Which single-trial model the betas come from; the values are NSD's folder names."""
 
     B1 = "betas_assumehrf"
     B2 = "betas_fithrf"
     B3 = "betas_fithrf_GLMdenoise_RR"
+    RESTING_B2 = "restingbetas_fithrf"
+    SYNTHETIC_B2 = "nsdsyntheticbetas_fithrf"
+    SYNTHETIC_B3 = "nsdsyntheticbetas_fithrf_GLMdenoise_RR"
+    IMAGERY_B2 = "nsdimagerybetas_fithrf"
+    IMAGERY_B3 = "nsdimagerybetas_fithrf_GLMdenoise_RR"
 
     @property
     def short(self) -> str:
-        """``b1``, ``b2`` or ``b3``."""
-        return self.name.lower()
+        """``b1``, ``b2`` or ``b3``; ``synthetic-b3`` and the like for the side experiments."""
+        return self.name.lower().replace("_", "-")
+
+    @property
+    def experiment(self) -> Experiment:
+        """The experiment whose trials these betas are of."""
+        prefix, _, model = self.name.partition("_")
+        return Experiment[prefix] if model else Experiment.CORE
 
     @classmethod
     def parse(cls, text: str) -> "BetaVersion":
@@ -46,7 +66,8 @@ class BetaVersion(Enum):
         for version in cls:
             if text in (version.short, version.value):
                 return version
-        raise RequestError(f"There is no beta version '{text}'; choose b1, b2 or b3.")
+        known = ", ".join(version.short for version in cls)
+        raise RequestError(f"There is no beta version '{text}'; choose one of {known}.")
 
 
 class Hemisphere(Enum):

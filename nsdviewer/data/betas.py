@@ -1,234 +1,279 @@
 """Single-trial responses in percent signal change, read through a cache made for the purpose.
 
 NSD's HDF5 files hold one chunk a voxel, all 750 trials in it: a voxel is quick to read, a trial
-touches every chunk. The cache holds the masked voxels trial by trial, in NSD's own int16
-encoding, and is mapped into memory.
+touches every chunk. See `nsdviewer.data.beta_cache` for what is kept, and
+`nsdviewer.data.beta_sources` for the formats that are read.
 """
 
 import hashlib
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cached_property
+from typing import Any
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.layout import SubjectFiles
-from nsdviewer.data.trials import TRIALS_PER_SESSION
+from nsdviewer.data.beta_cache import (
+    CachePlan,
+    SessionParts,
+    fingerprints,
+    open_cache,
+)
+from nsdviewer.data.beta_sources import STORED_PER_PSC, BetaSource, read_header
+from nsdviewer.data.design import TRIALS_PER_SESSION
+from nsdviewer.data.layout import BetaFile, SubjectFiles
+from nsdviewer.data.sites import Mask, MaskOrMasks, Sites, Vertices, Voxels, sites_of
 from nsdviewer.data.volumes import read_volume
-from nsdviewer.errors import DataError, RequestError
-from nsdviewer.files import atomic_path, file_fingerprint, write_json
-from nsdviewer.jobs import PartProgress, Progress
-from nsdviewer.state import BetaVersion, Space
-
-# Volume betas are stored as int16 of 300 × percent signal change.
-STORED_PER_PSC = 300.0
-_SLAB_BYTES = 256 * 1024 * 1024
+from nsdviewer.errors import DataError, SpaceError
+from nsdviewer.jobs import Progress
+from nsdviewer.state import BetaVersion, Experiment, Hemisphere, Space
 
 
 @dataclass(frozen=True)
 class BetaMatrix:
-    """Responses of masked voxels, memory-mapped.
+    """Responses of some voxels or vertices, memory-mapped.
 
     Attributes
     ----------
-    stored
-        (n_trials, n_voxels) int16; row t is trial t of the experiment, NSD's encoding.
+    by_trial
+        (n_sessions · n_trials, n_sites) stored values; row t is trial t of the experiment.
+    by_site
+        (n_sessions, n_sites, n_trials) the same values, one site's trials side by side.
     valid
-        (n_sessions, n_voxels) whether the voxel has data in the session; session 1 in row 0.
-    ijk
-        (n_voxels, 3) 0-based voxel indices in C order.
-    shape
-        Grid of the volume.
+        (n_sessions, n_sites) whether the site has data in the session; session 1 in row 0.
+    sites
+        The voxels or vertices of the columns.
+    stored_per_psc
+        What 1 % signal change is stored as: 300 in integer files, 1 on fsaverage.
     """
 
-    stored: NDArray[np.int16]
+    by_trial: NDArray[Any]
+    by_site: NDArray[Any]
     valid: NDArray[np.bool_]
-    ijk: NDArray[np.int64]
-    shape: tuple[int, int, int]
+    sites: Sites
+    stored_per_psc: float
 
     @property
     def n_voxels(self) -> int:
-        """Number of voxels in the mask."""
-        return len(self.ijk)
+        """Number of columns: voxels, or vertices."""
+        return len(self.sites)
+
+    @property
+    def n_trials_per_session(self) -> int:
+        """Number of trials of each session."""
+        return int(self.by_site.shape[2])
+
+    @property
+    def ijk(self) -> NDArray[np.int64]:
+        """(n_voxels, 3) 0-based voxel indices in C order; raises `SpaceError` on surfaces."""
+        return self._voxels.ijk
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Grid of the volume; raises `SpaceError` on surfaces."""
+        return self._voxels.shape
+
+    @property
+    def _voxels(self) -> Voxels:
+        if not isinstance(self.sites, Voxels):
+            raise SpaceError("These responses are on vertices; they have no voxel indices.")
+        return self.sites
+
+    def columns_of(self, ijk: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the columns of the voxels `ijk` (n, 3), −1 for those outside the mask."""
+        return self._voxels.columns_of(ijk)
 
     def psc(
         self, trials: NDArray[np.int64], columns: NDArray[np.int64] | None = None
     ) -> NDArray[np.float32]:
-        """Return (n_trials, n_voxels) percent signal change; NaN where a session has no data."""
-        block, valid = self.stored[trials], self.valid
-        if columns is not None:
-            block, valid = block[:, columns], valid[:, columns]
-        psc = block.astype(np.float32)
-        psc /= STORED_PER_PSC
-        psc[~valid[np.asarray(trials) // TRIALS_PER_SESSION]] = np.nan
+        """Return (n_trials, n_sites) percent signal change; NaN where a session has no data.
+
+        Parameters
+        ----------
+        trials
+            0-based over the whole experiment, in any order.
+        columns
+            Which sites; all where None.
+        """
+        trials = np.asarray(trials, np.int64)
+        if columns is None:
+            psc = np.empty((len(trials), self.n_voxels), np.float32)
+            # A row at a time stays in the processor's cache.
+            for row, trial in zip(psc, trials.tolist(), strict=True):
+                np.divide(self.by_trial[trial], self._divisor, out=row)
+        else:
+            columns = np.asarray(columns, np.int64)
+            if len(columns) * 8 < len(trials):
+                return self._psc_by_site(trials, columns)
+            psc = self._scaled(self.by_trial[np.ix_(trials, columns)])
+        self._blank(psc, trials, columns)
         return psc
 
-    def columns_of(self, ijk: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the columns of the voxels `ijk` (n, 3), −1 for those outside the mask."""
-        flat = np.ravel_multi_index(tuple(self.ijk.T), self.shape)
-        wanted = np.ravel_multi_index(tuple(np.asarray(ijk).T), self.shape)
-        position = np.searchsorted(flat, wanted).clip(max=len(flat) - 1)
-        return np.where(flat[position] == wanted, position, -1)
+    def _blank(
+        self,
+        psc: NDArray[np.float32],
+        trials: NDArray[np.int64],
+        columns: NDArray[np.int64] | None,
+    ) -> None:
+        """Put NaN where a session has no data."""
+        session = trials // self.n_trials_per_session
+        for number in np.unique(session):
+            invalid = self._invalid[number]
+            if columns is not None:
+                invalid = np.flatnonzero(np.isin(columns, invalid)) if len(invalid) else invalid
+            if len(invalid):
+                psc[np.ix_(session == number, invalid)] = np.nan
+
+    def site_psc(self, column: int) -> NDArray[np.float32]:
+        """Return (n_sessions · n_trials,) responses of one site; NaN where it has no data."""
+        psc = self._scaled(self.by_site[:, column])
+        if not self._always_valid[column]:
+            psc[~self.valid[:, column]] = np.nan
+        return psc.reshape(-1)
+
+    def sites_psc(self, columns: slice) -> NDArray[np.float32]:
+        """Return (n_columns, n_sessions, n_trials) responses; NaN where a session has no data.
+
+        What is computed voxel by voxel over all trials reads the responses this way.
+        """
+        psc = np.ascontiguousarray(self._scaled(self.by_site[:, columns]).transpose(1, 0, 2))
+        psc[~self.valid[:, columns].T] = np.nan
+        return psc
+
+    def _psc_by_site(
+        self, trials: NDArray[np.int64], columns: NDArray[np.int64]
+    ) -> NDArray[np.float32]:
+        psc = np.empty((len(trials), len(columns)), np.float32)
+        for k, column in enumerate(columns.tolist()):
+            psc[:, k] = self.site_psc(column)[trials]
+        return psc
+
+    def _scaled(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        return np.asarray(np.divide(stored, self._divisor, dtype=np.float32))
+
+    @cached_property
+    def _divisor(self) -> np.float32:
+        return np.float32(self.stored_per_psc)
+
+    @cached_property
+    def _invalid(self) -> tuple[NDArray[np.int64], ...]:
+        """Per session, the columns without data."""
+        return tuple(np.flatnonzero(~row) for row in self.valid)
+
+    @cached_property
+    def _always_valid(self) -> NDArray[np.bool_]:
+        return np.asarray(self.valid.all(axis=0))
 
 
 def open_betas(
     files: SubjectFiles,
     space: Space,
     version: BetaVersion,
-    mask: NDArray[np.bool_],
+    mask: MaskOrMasks,
     progress: Progress,
 ) -> BetaMatrix:
-    """Return the responses of the voxels in `mask`, building the cache if it is not there.
+    """Return the responses of the sites in `mask`, building the cache if it is not there.
 
     Parameters
     ----------
     mask
-        X × Y × Z; the columns follow its true voxels in C order.
+        X × Y × Z, or one (n_vertices,) mask a hemisphere; the columns follow its true places in C
+        order, the left hemisphere first.
 
     Raises
     ------
     RequestError
-        If the space has no volumes, or the mask is empty.
+        If the mask is empty.
     DataError
-        If a file is damaged or of another grid.
+        If there are no betas, or a file is damaged or of another grid.
     """
-    if space not in (Space.FUNC1PT8MM, Space.FUNC1MM):
-        raise RequestError(f"Betas in {space.value} are not yet read; choose func1pt8mm.")
-    if not mask.any():
-        raise RequestError("The mask holds no voxel; choose another ROI.")
-    sessions = files.sessions(space, version)
-    sources = [files.betas(space, version, s) for s in sessions]
-    digest = hashlib.sha256(np.packbits(mask).tobytes() + str(mask.shape).encode())
-    folder = files.cache / f"betas_{space.value}_{version.short}_{digest.hexdigest()[:12]}"
-    ledger = {
-        "shape": list(mask.shape),
-        "sources": {p.name: file_fingerprint(p) for p in sources},
-        "valid": _valid_fingerprints(files, space, sessions),
-        "n_voxels": int(mask.sum()),
-    }
-    data_file, valid_file = folder / "stored.npy", folder / "valid.npy"
-    ledger_file = folder / "source.json"
-    if not (data_file.exists() and valid_file.exists() and _read_json(ledger_file) == ledger):
-        ledger_file.unlink(missing_ok=True)
-        valid = _build(files, space, version, mask, sessions, data_file, progress)
-        with atomic_path(valid_file) as temporary:
-            np.save(temporary, valid)
-        # The ledger comes last: without it the cache counts as absent.
-        write_json(ledger_file, ledger)
-    stored = np.load(data_file, mmap_mode="r")
-    shape = (mask.shape[0], mask.shape[1], mask.shape[2])
-    return BetaMatrix(stored, np.load(valid_file), np.argwhere(mask), shape)
+    sites = sites_of(mask)
+    plan = _plan(files, space, version, sites, mask)
+    digest = hashlib.sha256(_mask_bytes(mask)).hexdigest()[:12]
+    folder = files.cache / f"betas_{space.value}_{version.short}_{digest}"
+    arrays = open_cache(folder, plan, progress)
+    scale = 1.0 if plan.dtype.kind == "f" else STORED_PER_PSC
+    return BetaMatrix(arrays.by_trial, arrays.by_site, arrays.valid, sites, scale)
 
 
-def _valid_fingerprints(
-    files: SubjectFiles, space: Space, sessions: tuple[int, ...]
-) -> dict[str, str]:
-    paths = [files.valid_mask(space, s) for s in sessions]
-    return {p.name: file_fingerprint(p) for p in paths if p.exists()}
+def _mask_bytes(mask: MaskOrMasks) -> bytes:
+    if isinstance(mask, Mapping):
+        return b"".join(h.value.encode() + _mask_bytes(mask[h]) for h in Hemisphere if h in mask)
+    return np.packbits(mask).tobytes() + str(mask.shape).encode()
 
 
-def _read_json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, json.JSONDecodeError):
-        return None
+def _plan(
+    files: SubjectFiles, space: Space, version: BetaVersion, sites: Sites, mask: MaskOrMasks
+) -> CachePlan:
+    numbers = files.sessions(space, version)
+    by_session: dict[int, list[BetaFile]] = {number: [] for number in numbers}
+    for file in files.beta_files(space, version):
+        by_session[file.session].append(file)
+    sessions = {s: _parts(files, space, version, s, by_session[s], sites, mask) for s in numbers}
+    sources = [source for parts in sessions.values() for source in parts.sources]
+    return CachePlan(
+        sessions,
+        len(sites),
+        _count_trials(sources, version),
+        sources[0].dtype,
+        {"subject": files.number, "space": space.value, "version": version.value},
+    )
 
 
-def _build(
+def _parts(
     files: SubjectFiles,
     space: Space,
     version: BetaVersion,
-    mask: NDArray[np.bool_],
-    sessions: tuple[int, ...],
-    target: Path,
-    progress: Progress,
-) -> NDArray[np.bool_]:
-    """Write the cache's data; returns which voxels have data in which session."""
-    n_trials = TRIALS_PER_SESSION * max(sessions)
-    has_data = np.zeros((max(sessions), int(mask.sum())), bool)
-    with atomic_path(target) as temporary:
-        stored = np.lib.format.open_memmap(
-            temporary, mode="w+", dtype=np.int16, shape=(n_trials, int(mask.sum()))
-        )
-        for index, session in enumerate(range(1, max(sessions) + 1)):
-            rows = stored[index * TRIALS_PER_SESSION : (index + 1) * TRIALS_PER_SESSION]
-            if session not in sessions:
-                continue
-            part = PartProgress(progress, index / max(sessions), (index + 1) / max(sessions))
-            _read_session(files.betas(space, version, session), mask, rows, part)
-            # A voxel that is zero in every trial has no data, whatever the valid mask says.
-            has_data[index] = _session_validity(files, space, session, mask) & rows.any(axis=0)
-        stored.flush()
-        del stored
-    progress.report(1.0, "betas cached")
-    return has_data
-
-
-def _session_validity(
-    files: SubjectFiles, space: Space, session: int, mask: NDArray[np.bool_]
-) -> NDArray[np.bool_]:
-    """Which voxels of the mask have data in this session (n_voxels,); all, where no file says."""
-    path = files.valid_mask(space, session)
-    if not path.exists():
-        return np.ones(int(mask.sum()), bool)
-    volume = read_volume(path)
-    _require_shape(volume.shape, mask.shape, path)
-    return np.asarray(volume[mask] > 0)
-
-
-def _require_shape(found: tuple[int, ...], wanted: tuple[int, ...], path: Path) -> None:
-    if tuple(found) != tuple(wanted):
-        raise DataError(
-            f"{path} has the grid {found} where {wanted} is expected; the files are of different "
-            "subjects or spaces: download it again."
-        )
-
-
-def _read_session(
-    path: Path,
-    mask: NDArray[np.bool_],
-    rows: NDArray[np.int16],
-    progress: Progress,
-) -> None:
-    """Fill `rows` (750, n_voxels) from one HDF5 file, slab by slab along the first axis of disk."""
-    try:
-        with h5py.File(path, "r") as file:
-            if "betas" not in file:
-                raise DataError(f"{path} holds no dataset 'betas'; download it again.")
-            dataset = file["betas"]
-            # Python sees MATLAB's axes reversed: (trial, Z, Y, X).
-            _require_shape(dataset.shape[:0:-1], mask.shape, path)
-            if dataset.shape[0] != len(rows):
+    session: int,
+    beta_files: list[BetaFile],
+    sites: Sites,
+    mask: MaskOrMasks,
+) -> SessionParts:
+    sources, columns = [], []
+    paths = [file.path for file in beta_files]
+    allowed = np.ones(len(sites), bool)
+    if isinstance(sites, Vertices):
+        here = {file.hemisphere: file for file in beta_files}
+        for hemisphere, vertices in sites.vertex.items():
+            if hemisphere not in here:
                 raise DataError(
-                    f"{path} holds {dataset.shape[0]} trials where a session has {len(rows)}; "
-                    "download it again."
+                    f"Session {session} has no betas of the {hemisphere.name.lower()} hemisphere "
+                    f"in {files.betas_folder(space, version)}; download "
+                    f"'{hemisphere.value}.betas_session{session:02d}', or choose a mask of the "
+                    "other one."
                 )
-            _copy_slabs(dataset, mask, rows, progress, path.name)
-    except OSError as error:
-        raise DataError(f"{path} is damaged or truncated ({error}); download it again.") from error
+            shape = (sites.n_vertices[hemisphere],)
+            sources.append(BetaSource(here[hemisphere], shape, vertices))
+            columns.append(sites.columns(hemisphere))
+    else:
+        sources.append(BetaSource(beta_files[0], sites.shape, sites.flat))
+        columns.append(slice(0, len(sites)))
+        valid_file = _valid_file(files, space, version, session)
+        if valid_file.exists():
+            paths.append(valid_file)
+            allowed = _read_valid(valid_file, sites.shape)[tuple(sites.ijk.T)]
+    return SessionParts(tuple(sources), tuple(columns), allowed, fingerprints(paths))
 
 
-def _copy_slabs(
-    dataset: h5py.Dataset,
-    mask: NDArray[np.bool_],
-    rows: NDArray[np.int16],
-    progress: Progress,
-    name: str,
-) -> None:
-    n_trials, n_z, n_y, n_x = dataset.shape
-    column = np.full(mask.shape, -1, dtype=np.int64)
-    column[mask] = np.arange(int(mask.sum()))
-    depth = max(1, _SLAB_BYTES // (n_trials * n_y * n_x * 2))
-    for z in range(0, n_z, depth):
-        progress.report(z / n_z, f"reading {name}")
-        inside = column[:, :, z : z + depth]
-        if not (inside >= 0).any():
-            continue
-        x = np.flatnonzero(np.any(inside >= 0, axis=(1, 2)))
-        y = np.flatnonzero(np.any(inside >= 0, axis=(0, 2)))
-        box = np.s_[x[0] : x[-1] + 1, y[0] : y[-1] + 1]
-        slab = dataset[:, z : z + depth, box[1], box[0]].transpose(0, 3, 2, 1)
-        chosen = inside[box]
-        rows[:, chosen[chosen >= 0]] = slab[:, chosen >= 0]
+def _valid_file(files: SubjectFiles, space: Space, version: BetaVersion, session: int) -> Any:
+    experiment = version.experiment
+    if experiment in (Experiment.SYNTHETIC, Experiment.IMAGERY):
+        return files.volume(space, f"valid_{experiment.value}")
+    return files.valid_mask(space, session)
+
+
+def _read_valid(path: Any, shape: tuple[int, int, int]) -> Mask:
+    volume = read_volume(path)
+    if volume.shape != shape:
+        raise DataError(
+            f"{path} has the grid {volume.shape} where {shape} is expected; the files are of "
+            "different subjects or spaces: download it again."
+        )
+    return np.asarray(volume > 0)
+
+
+def _count_trials(sources: list[BetaSource], version: BetaVersion) -> int:
+    """Return the trials of a session: 750 in the core experiment, else what the file says."""
+    core = version.experiment is Experiment.CORE
+    return TRIALS_PER_SESSION if core else read_header(sources[0].file).n_trials

@@ -3,6 +3,7 @@
     ROOT/nsddata/                small derived data: design, masks, ROIs, FreeSurfer
     ROOT/nsddata_betas/          single-trial responses
     ROOT/nsddata_stimuli/        the pictures
+    ROOT/nsddata_timeseries/     time series, motion, design vectors, physiology
 
 Any part may be missing; what is missing is named where it would be used.
 """
@@ -10,6 +11,7 @@ Any part may be missing; what is missing is named where it would be used.
 import os
 import re
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
@@ -17,8 +19,44 @@ from nsdviewer.errors import DataError, RequestError
 from nsdviewer.state import BetaVersion, Hemisphere, Space
 
 SIMULATED_FLAG = "SIMULATED.json"
+# NSD's transform files spell the functional spaces differently from its folders.
 TRANSFORM_NAMES = {Space.FUNC1PT8MM: "func1pt8", Space.FUNC1MM: "func1pt0", Space.MNI: "MNI"}
-_SESSION = re.compile(r"betas_session(\d\d)\.hdf5$")
+VOLUME_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM, Space.MNI)
+SURFACE_SPACES = (Space.FSAVERAGE, Space.NATIVESURFACE)
+_SUBJECT = re.compile(r"subj(\d\d)$")
+_BETAS = re.compile(
+    r"(?:(?P<hemisphere>lh|rh)\.)?betas_(?:session(?P<session>\d\d)|nsdsynthetic|nsdimagery)"
+    r"\.(?P<suffix>hdf5|nii\.gz|nii|mat|mgh|mgz)$"
+)
+
+
+class Storage(Enum):
+    """File formats of betas, the quickest to read first."""
+
+    HDF5 = "hdf5"
+    NIFTI_GZ = "nii.gz"
+    NIFTI = "nii"
+    MAT = "mat"
+    MGH = "mgh"
+    MGZ = "mgz"
+
+
+@dataclass(frozen=True)
+class BetaFile:
+    """One file of betas.
+
+    Attributes
+    ----------
+    session
+        From 1; side experiments have one session.
+    hemisphere
+        None for volumes.
+    """
+
+    path: Path
+    session: int
+    hemisphere: Hemisphere | None
+    storage: Storage
 
 
 @dataclass(frozen=True)
@@ -29,7 +67,7 @@ class NsdRoot:
 
     @classmethod
     def open(cls, path: Path | str) -> "NsdRoot":
-        """Return the root at `path`.
+        """Return the root at `path`, or at its parent if `path` is one of the bucket's own folders.
 
         Raises
         ------
@@ -39,12 +77,15 @@ class NsdRoot:
         folder = Path(path).expanduser()
         if not folder.is_dir():
             raise DataError(f"There is no folder {folder}; name the one that holds 'nsddata'.")
+        folder = folder.resolve()
+        if folder.name.startswith("nsddata") and (folder.parent / "nsddata").is_dir():
+            folder = folder.parent
         if not (folder / "nsddata").is_dir():
             raise DataError(
                 f"{folder} is no NSD root: it has no folder 'nsddata'; name the folder that holds "
                 "'nsddata' and 'nsddata_betas', or make a demo subject with 'nsdviewer demo'."
             )
-        return cls(folder.resolve())
+        return cls(folder)
 
     @cached_property
     def is_simulated(self) -> bool:
@@ -53,9 +94,13 @@ class NsdRoot:
 
     @cached_property
     def subjects(self) -> tuple[int, ...]:
-        """Subjects with a folder of preprocessed data."""
-        folders = (self.path / "nsddata" / "ppdata").glob("subj[0-9][0-9]")
-        return tuple(sorted(int(f.name[4:]) for f in folders if f.is_dir()))
+        """Subjects with a folder of preprocessed data or of betas."""
+        found = set()
+        for top in ("nsddata", "nsddata_betas"):
+            for folder in (self.path / top / "ppdata").glob("subj[0-9][0-9]"):
+                if folder.is_dir() and (match := _SUBJECT.match(folder.name)):
+                    found.add(int(match.group(1)))
+        return tuple(sorted(found))
 
     @property
     def cache_folder(self) -> Path:
@@ -66,20 +111,34 @@ class NsdRoot:
         chosen = os.environ.get("NSDVIEWER_CACHE")
         return Path(chosen) / self.path.name if chosen else self.path / ".nsdviewer"
 
+    def experiment_folder(self, experiment: str) -> Path:
+        """Folder of an experiment's design files, for example ``nsd`` or ``nsdsynthetic``."""
+        return self.path / "nsddata" / "experiments" / experiment
+
     @property
     def design_file(self) -> Path:
         """The experimental design."""
-        return self.path / "nsddata" / "experiments" / "nsd" / "nsd_expdesign.mat"
+        return self.experiment_folder("nsd") / "nsd_expdesign.mat"
 
     @property
     def stim_info_file(self) -> Path:
         """One row a picture."""
-        return self.path / "nsddata" / "experiments" / "nsd" / "nsd_stim_info_merged.csv"
+        return self.experiment_folder("nsd") / "nsd_stim_info_merged.csv"
 
     @property
     def stimuli_file(self) -> Path:
         """The brick of pictures."""
         return self.path / "nsddata_stimuli" / "stimuli" / "nsd" / "nsd_stimuli.hdf5"
+
+    @property
+    def templates(self) -> Path:
+        """Folder of name tables and HRF libraries."""
+        return self.path / "nsddata" / "templates"
+
+    @property
+    def fsaverage(self) -> Path:
+        """Folder of fsaverage's FreeSurfer files."""
+        return self.path / "nsddata" / "freesurfer" / "fsaverage"
 
     def subject(self, number: int) -> "SubjectFiles":
         """Return the files of one subject; raises `RequestError` if it is not here."""
@@ -115,35 +174,89 @@ class SubjectFiles:
         return self.root.path / "nsddata" / "freesurfer" / self.name
 
     @property
+    def timeseries(self) -> Path:
+        """Folder of time series, design vectors, motion, physiology and eye data."""
+        return self.root.path / "nsddata_timeseries" / "ppdata" / self.name
+
+    @property
+    def responses_file(self) -> Path:
+        """Behaviour, one row a trial."""
+        return self.ppdata / "behav" / "responses.tsv"
+
+    @property
     def cache(self) -> Path:
         """Where derived arrays of this subject go."""
         return self.root.cache_folder / self.name
 
+    def freesurfer_of(self, space: Space) -> Path:
+        """FreeSurfer folder that a surface space's vertices belong to."""
+        return self.root.fsaverage if space is Space.FSAVERAGE else self.freesurfer
+
     def volume(self, space: Space, name: str) -> Path:
-        """``<ppdata>/<space>/<name>.nii.gz``."""
-        return self.ppdata / space.value / f"{name}.nii.gz"
+        """``<ppdata>/<space>/<name>.nii.gz``, or ``.nii`` where that is on disk instead."""
+        return nifti(self.ppdata / space.value, name)
+
+    def anatomy(self, name: str) -> Path:
+        """A volume of the anatomical folder, for example ``T1_0pt8_masked``."""
+        return nifti(self.ppdata / "anat", name)
 
     def valid_mask(self, space: Space, session: int) -> Path:
         """1 where the voxel has data in all of one session's volumes."""
+        if space is Space.MNI:
+            # There it lies beside the betas, of which b2 is the only core version.
+            return nifti(self.betas_folder(space, BetaVersion.B2), f"valid_session{session:02d}")
         return self.volume(space, f"valid_session{session:02d}")
 
     def roi(self, space: Space, collection: str, hemisphere: Hemisphere | None = None) -> Path:
         """ROI volume of a collection; of both hemispheres if none is named."""
         prefix = f"{hemisphere.value}." if hemisphere else ""
-        return self.ppdata / space.value / "roi" / f"{prefix}{collection}.nii.gz"
+        return nifti(self.ppdata / space.value / "roi", f"{prefix}{collection}")
+
+    def label(self, space: Space, hemisphere: Hemisphere, name: str) -> Path:
+        """Labels or a scalar map on the vertices of a surface space."""
+        folder = self.freesurfer_of(space) / "label"
+        return first_existing(folder, f"{hemisphere.value}.{name}", (".mgz", ".mgh"))
 
     def betas_folder(self, space: Space, version: BetaVersion) -> Path:
         """Folder of one space and version of the betas."""
         base = self.root.path / "nsddata_betas" / "ppdata" / self.name
         return base / space.value / version.value
 
-    def betas(self, space: Space, version: BetaVersion, session: int) -> Path:
-        """Betas of one session."""
-        return self.betas_folder(space, version) / f"betas_session{session:02d}.hdf5"
+    def beta_files(self, space: Space, version: BetaVersion) -> tuple[BetaFile, ...]:
+        """Return the beta files on disk by session and hemisphere, one each.
 
-    def ncsnr(self, space: Space, version: BetaVersion) -> Path:
-        """Reliability: noise-ceiling signal-to-noise ratio per voxel."""
-        return self.betas_folder(space, version) / "ncsnr.nii.gz"
+        Where a session is there in several formats, the one that is quickest to read counts.
+        """
+        best: dict[tuple[int, str], BetaFile] = {}
+        order = list(Storage)
+        for path in sorted(self.betas_folder(space, version).glob("*betas_*")):
+            match = _BETAS.match(path.name)
+            if match is None or (match["hemisphere"] is None) != (space in VOLUME_SPACES):
+                continue
+            hemisphere = Hemisphere(match["hemisphere"]) if match["hemisphere"] else None
+            file = BetaFile(path, int(match["session"] or 1), hemisphere, Storage(match["suffix"]))
+            key = file.session, match["hemisphere"] or ""
+            if key not in best or order.index(file.storage) < order.index(best[key].storage):
+                best[key] = file
+        return tuple(best[key] for key in sorted(best))
+
+    def available_betas(self) -> tuple[tuple[Space, BetaVersion], ...]:
+        """Return the spaces and versions with at least one session of betas on disk."""
+        return tuple(
+            (space, version)
+            for space in Space
+            for version in BetaVersion
+            if self.beta_files(space, version)
+        )
+
+    def ncsnr(
+        self, space: Space, version: BetaVersion, hemisphere: Hemisphere | None = None
+    ) -> Path:
+        """Reliability: noise-ceiling signal-to-noise ratio per voxel or vertex."""
+        folder = self.betas_folder(space, version)
+        if hemisphere is None:
+            return nifti(folder, "ncsnr")
+        return first_existing(folder, f"{hemisphere.value}.ncsnr", (".mgh", ".mgz"))
 
     def sessions(self, space: Space, version: BetaVersion) -> tuple[int, ...]:
         """Sessions whose betas are here, ascending.
@@ -153,16 +266,15 @@ class SubjectFiles:
         DataError
             If there is none.
         """
-        folder = self.betas_folder(space, version)
-        matches = (_SESSION.search(f.name) for f in folder.glob("betas_session*.hdf5"))
-        found = tuple(sorted(int(m.group(1)) for m in matches if m))
+        found = sorted({file.session for file in self.beta_files(space, version)})
         if not found:
+            folder = self.betas_folder(space, version)
+            here = ", ".join(f"{s.value} {v.short}" for s, v in self.available_betas())
             raise DataError(
-                f"There are no betas of {self.name} in {folder}; download "
-                f"'{folder.relative_to(self.root.path)}/betas_sessionNN.hdf5' or choose another "
-                "space or version."
+                f"There are no betas of {self.name} in {folder} (there: {here or 'none'}); download "
+                f"'{folder.relative_to(self.root.path)}' or choose another space or version."
             )
-        return found
+        return tuple(found)
 
     def surface(self, hemisphere: Hemisphere, name: str) -> Path:
         """A FreeSurfer surface or scalar map, for example ``pial`` or ``sulc``."""
@@ -171,3 +283,14 @@ class SubjectFiles:
     def transform(self, name: str) -> Path:
         """A transform file by its full name, for example ``lh.func1pt8-to-white.mgz``."""
         return self.ppdata / "transforms" / name
+
+
+def nifti(folder: Path, name: str) -> Path:
+    """Return ``folder/name.nii.gz``, or ``.nii`` where that is on disk instead."""
+    return first_existing(folder, name, (".nii.gz", ".nii"))
+
+
+def first_existing(folder: Path, stem: str, suffixes: tuple[str, ...]) -> Path:
+    """Return the first of ``folder/stem+suffix`` that is on disk, else the first."""
+    paths = [folder / f"{stem}{suffix}" for suffix in suffixes]
+    return next((path for path in paths if path.exists()), paths[0])

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas import BetaMatrix
-from nsdviewer.data.trials import TRIALS_PER_SESSION, TrialTable
+from nsdviewer.data.design import TRIALS_PER_SESSION
+from nsdviewer.data.trials import TrialTable
 from nsdviewer.errors import DataError
 from nsdviewer.jobs import Progress
 

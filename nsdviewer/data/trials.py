@@ -1,8 +1,4 @@
-"""The trial table: one row a stimulus trial, joined from the design.
-
-Identifiers leave this module 0-based: the files' 1-based 73k and 10k numbers are shifted here,
-once.
-"""
+"""The trial table: one row a stimulus trial, joined from design and behaviour."""
 
 import re
 from dataclasses import dataclass
@@ -14,66 +10,47 @@ import pandas as pd
 import scipy.io
 from numpy.typing import NDArray
 
-from nsdviewer.data.layout import NsdRoot
+from nsdviewer.data.behaviour import count_sessions, join_behaviour
+from nsdviewer.data.design import (
+    RUN_OF_POSITION,
+    SESSIONS_OF_SUBJECT,
+    TRIAL_OF_POSITION,
+    TRIALS_PER_SESSION,
+    legacy_sessions,
+    read_design,
+)
+from nsdviewer.data.layout import NsdRoot, SubjectFiles
+from nsdviewer.data.pictures import join_pictures
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.files import atomic_path
+from nsdviewer.state import Experiment
 
-TRIALS_PER_SESSION = 750
-# Odd runs have 63 stimulus trials, even ones 62.
-RUN_OF_POSITION = np.repeat(np.arange(1, 13), np.tile([63, 62], 6))
-LEGACY_SESSIONS = {40: 37, 32: 29, 30: 27}
 FULL_SPLIT = "full-40"
 LEGACY_SPLIT = "legacy-37"
-
-
-@dataclass(frozen=True)
-class Design:
-    """The experiment's plan, 0-based.
-
-    Attributes
-    ----------
-    image_10k
-        (n_planned,) 10k id of each planned trial.
-    nsd_id
-        (n_subjects, n_10k) 73k id of each subject's 10k ids.
-    shared
-        73k ids of the pictures that all subjects were to see.
-    """
-
-    image_10k: NDArray[np.int64]
-    nsd_id: NDArray[np.int64]
-    shared: NDArray[np.int64]
-
-
-def read_design(root: NsdRoot) -> Design:
-    """Read ``nsd_expdesign.mat``; raises `DataError` if it is missing or damaged."""
-    path = root.design_file
-    if not path.exists():
-        raise DataError(f"The design {path} is missing; download it: nothing can be shown without.")
-    try:
-        content = scipy.io.loadmat(path)
-        # MATLAB chose small unsigned types; they would wrap when 1 is subtracted.
-        ordering, subject_images, shared = (
-            content[key].astype(np.int64) - 1 for key in ("masterordering", "subjectim", "sharedix")
-        )
-    except KeyError as error:
-        raise DataError(f"The design {path} lacks {error}; download it again.") from error
-    except Exception as error:  # scipy raises many kinds for damaged files
-        raise DataError(f"The design {path} is damaged ({error}); download it again.") from error
-    return Design(ordering.ravel(), subject_images, shared.ravel())
+SPECIAL = "special515"
 
 
 @dataclass(frozen=True)
 class TrialTable:
     """Trials of one subject in order of presentation.
 
-    `frame` has one row a trial: ``trial``, ``session`` (from 1), ``run`` (1..12), ``nsd_id``
-    (0-based), ``image_10k`` (0-based), ``repetition`` (from 1), ``shared``, ``has_betas`` (whether
-    the session's betas are on this disk).
+    Attributes
+    ----------
+    frame
+        One row a trial: ``trial`` (0-based over the whole experiment), ``session`` (from 1),
+        ``run`` (1..12), ``trial_in_run`` (from 1), ``nsd_id`` and ``image_10k`` (0-based; −1 in
+        side experiments), ``repetition`` (from 1), ``n_repetitions`` (showings of the picture in
+        the sessions that the table covers), ``shared``, ``split_full_40`` and ``split_legacy_37``
+        (``train``, ``test``, or empty for trials the split leaves out), ``has_betas`` (whether the
+        session's betas are on this disk); where ``responses.tsv`` is there, the behaviour of
+        `nsdviewer.data.behaviour.BEHAVIOUR_COLUMNS`, NaN where there is none.
+    special
+        73k ids of the shared pictures that all eight subjects saw three times.
     """
 
     subject: int
     frame: pd.DataFrame
+    special: NDArray[np.int64]
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -98,7 +75,7 @@ class TrialTable:
         for trial in trials:
             if 0 <= trial < len(self) and not has_betas[trial]:
                 raise RequestError(
-                    f"Trial {trial} belongs to session {trial // TRIALS_PER_SESSION + 1}, whose "
+                    f"Trial {trial} belongs to session {self.column('session')[trial]}, whose "
                     "betas are not on this disk; download that session or choose other trials."
                 )
             if not 0 <= trial < len(self):
@@ -111,7 +88,7 @@ class TrialTable:
         """Return the trials that `expression` names, ascending.
 
         ``0,5,750:760`` (0-based, end excluded), ``all``, ``shared``, ``train``, ``session:N``,
-        ``test:full-40`` or ``test:legacy-37``.
+        ``test:full-40``, ``test:legacy-37``, ``train:legacy-37`` or ``special515``.
         """
         parts = [self._select_one(p.strip()) for p in expression.split(",") if p.strip()]
         if not parts:
@@ -120,16 +97,18 @@ class TrialTable:
 
     def _select_one(self, part: str) -> NDArray[np.int64]:
         here = self.column("has_betas").astype(bool)
-        shared = self.column("shared").astype(bool) & here
-        if part == "all":
-            return np.flatnonzero(here)
-        if part in ("shared", f"test:{FULL_SPLIT}"):
-            return np.flatnonzero(shared)
-        if part == "train":
-            return np.flatnonzero(here & ~self.column("shared").astype(bool))
-        if part == f"test:{LEGACY_SPLIT}":
-            last = LEGACY_SESSIONS.get(self.n_sessions, self.n_sessions)
-            return np.flatnonzero(shared & (self.column("session") <= last))
+        named = {
+            "all": True,
+            "shared": self.column("shared").astype(bool),
+            "train": self.column("split_full_40") == "train",
+            f"train:{FULL_SPLIT}": self.column("split_full_40") == "train",
+            f"test:{FULL_SPLIT}": self.column("split_full_40") == "test",
+            f"train:{LEGACY_SPLIT}": self.column("split_legacy_37") == "train",
+            f"test:{LEGACY_SPLIT}": self.column("split_legacy_37") == "test",
+            SPECIAL: np.isin(self.column("nsd_id"), self.special),
+        }
+        if part in named:
+            return np.flatnonzero(here & named[part])
         if match := re.fullmatch(r"session:(\d+)", part):
             found = np.flatnonzero((self.column("session") == int(match.group(1))) & here)
             if len(found) == 0:
@@ -151,7 +130,7 @@ class TrialTable:
             return np.array([int(part)])
         raise RequestError(
             f"'{part}' names no trials; write numbers (0,5,750:760), all, shared, train, "
-            f"session:N, test:{FULL_SPLIT} or test:{LEGACY_SPLIT}."
+            f"session:N, {SPECIAL}, test:{FULL_SPLIT} or test:{LEGACY_SPLIT}."
         )
 
     def write_csv(self, path: Path) -> None:
@@ -160,32 +139,118 @@ class TrialTable:
             self.frame.to_csv(temporary, index=False)
 
 
-def build_trial_table(root: NsdRoot, subject: int, sessions: tuple[int, ...]) -> TrialTable:
-    """Join the design into the trials of `subject` up to the last of `sessions`.
+def build_trial_table(
+    root: NsdRoot, subject: int, sessions: tuple[int, ...], with_pictures: bool = False
+) -> TrialTable:
+    """Join design and behaviour into the trials of `subject` up to the last of `sessions`.
 
     Sessions before the last one that are not in `sessions` keep their trials, so that numbers stay
-    those of the experiment, with ``has_betas`` False.
+    those of the experiment, with ``has_betas`` False. Without any session the table covers those
+    that the response table speaks of, else those that NSD's subject did.
+
+    Parameters
+    ----------
+    with_pictures
+        Also join what is known of each picture; see `nsdviewer.data.pictures.read_pictures`.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or contradicts another.
     """
-    n_sessions = max(sessions)
     design = read_design(root)
-    if subject > len(design.nsd_id):
+    if not 1 <= subject <= len(design.nsd_id):
         raise DataError(
             f"The design {root.design_file} knows no subject {subject}; download it again."
         )
+    responses = SubjectFiles(root, subject).responses_file
+    n_sessions = max(sessions, default=0) or _sessions_done(subject, responses)
     n_trials = min(TRIALS_PER_SESSION * n_sessions, len(design.image_10k))
     image_10k = design.image_10k[:n_trials]
-    nsd_id = design.nsd_id[subject - 1, image_10k]
     trial = np.arange(n_trials)
+    position = trial % TRIALS_PER_SESSION
     frame = pd.DataFrame(
         {
             "trial": trial,
             "session": trial // TRIALS_PER_SESSION + 1,
-            "run": RUN_OF_POSITION[trial % TRIALS_PER_SESSION],
-            "nsd_id": nsd_id,
+            "run": RUN_OF_POSITION[position],
+            "trial_in_run": TRIAL_OF_POSITION[position],
+            "nsd_id": design.nsd_id[subject - 1, image_10k],
             "image_10k": image_10k,
         }
     )
     frame["repetition"] = frame.groupby("image_10k").cumcount() + 1
-    frame["shared"] = np.isin(nsd_id, design.shared)
+    frame["n_repetitions"] = design.count_repetitions(n_sessions)[image_10k]
+    frame["shared"] = image_10k < len(design.shared)
+    side = np.where(frame["shared"], "test", "train")
+    frame["split_full_40"] = side
+    frame["split_legacy_37"] = np.where(frame["session"] <= legacy_sessions(subject), side, "")
     frame["has_betas"] = np.isin(frame["session"], sessions)
-    return TrialTable(subject, frame)
+    if responses.exists():
+        frame = join_behaviour(frame, subject, responses)
+    if with_pictures and root.stim_info_file.exists():
+        frame = join_pictures(frame, root, design)
+    special = design.shared_seen_by_all(3, SESSIONS_OF_SUBJECT)
+    return TrialTable(subject, frame, special)
+
+
+def _sessions_done(subject: int, responses: Path) -> int:
+    found = count_sessions(responses) if responses.exists() else 0
+    return found or SESSIONS_OF_SUBJECT.get(subject, max(SESSIONS_OF_SUBJECT.values()))
+
+
+def build_side_table(
+    root: NsdRoot, subject: int, experiment: Experiment, n_trials: int, sessions: tuple[int, ...]
+) -> TrialTable:
+    """Return the trials of a side experiment, whose pictures are not those of the core one.
+
+    Parameters
+    ----------
+    n_trials
+        Responses in each session's file.
+    """
+    n_all = n_trials * max(sessions)
+    trial = np.arange(n_all)
+    frame = pd.DataFrame(
+        {
+            "trial": trial,
+            "session": trial // n_trials + 1,
+            "run": np.zeros(n_all, np.int64),
+            "trial_in_run": np.zeros(n_all, np.int64),
+            "nsd_id": np.full(n_all, -1),
+            "image_10k": np.full(n_all, -1),
+            "repetition": np.ones(n_all, np.int64),
+            "n_repetitions": np.ones(n_all, np.int64),
+            "shared": np.zeros(n_all, bool),
+            "split_full_40": "",
+            "split_legacy_37": "",
+        }
+    )
+    if experiment is Experiment.SYNTHETIC:
+        _add_synthetic_design(frame, root)
+    frame["has_betas"] = np.isin(frame["session"], sessions)
+    return TrialTable(subject, frame, np.zeros(0, np.int64))
+
+
+def _add_synthetic_design(frame: pd.DataFrame, root: NsdRoot) -> None:
+    """Add ``synthetic_id``, 0-based among the 284 synthetic pictures, where the design is there."""
+    path = root.experiment_folder("nsdsynthetic") / "nsdsynthetic_expdesign.mat"
+    if not path.exists():
+        return
+    try:
+        content = scipy.io.loadmat(path)
+        order = content["masterordering"].astype(np.int64).ravel() - 1
+        pattern = np.asarray(content["stimpattern"]).reshape(-1, content["stimpattern"].shape[-1])
+        per_run = np.rint(pattern.sum(axis=1)).astype(np.int64)
+    except Exception as error:  # scipy raises many kinds for damaged files
+        raise DataError(f"The design {path} is damaged ({error}); download it again.") from error
+    if len(order) != len(frame) or per_run.sum() != len(frame):
+        raise DataError(
+            f"The design {path} plans {len(order)} trials and the betas hold {len(frame)}; one of "
+            "them is damaged: download both again."
+        )
+    frame["run"] = np.repeat(np.arange(1, len(per_run) + 1), per_run)
+    frame["trial_in_run"] = np.concatenate([np.arange(1, n + 1) for n in per_run])
+    frame["synthetic_id"] = order
+    frame["repetition"] = frame.groupby("synthetic_id").cumcount() + 1
+    frame["n_repetitions"] = np.bincount(order)[order]

@@ -6,17 +6,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas import BetaMatrix
+from nsdviewer.data.reliability import compute_reliability, noise_ceiling, read_ncsnr
 from nsdviewer.data.responses import (
     SessionStatistics,
     average_responses,
     training_statistics,
 )
 from nsdviewer.data.trials import FULL_SPLIT
-from nsdviewer.data.volumes import read_volume
 from nsdviewer.errors import RequestError
 from nsdviewer.evaluation.metrics import two_way_identification
 from nsdviewer.jobs import PartProgress, Progress, SilentProgress
-from nsdviewer.mapping.reliability import compute_ncsnr, noise_ceiling
 from nsdviewer.models.decoder import Decoder, fit_decoder
 from nsdviewer.models.encoder import Encoder, fit_encoder
 from nsdviewer.models.mapping_file import MappingHeader
@@ -133,10 +132,10 @@ def _split_trials(workspace: Workspace) -> tuple[NDArray[np.int64], NDArray[np.i
 def _ncsnr(workspace: Workspace, roi: str, progress: Progress) -> NDArray[np.float32]:
     """Reliability of the ROI's voxels: NSD's own file where it is there, else recomputed."""
     betas = workspace.betas(roi)
-    path = workspace.files.ncsnr(workspace.space, workspace.version)
-    if path.exists():
-        return np.asarray(read_volume(path)[tuple(betas.ijk.T)], np.float32)
-    return compute_ncsnr(betas, workspace.table, PartProgress(progress, 0.9, 1.0))
+    stored = read_ncsnr(workspace.files, workspace.space, workspace.version, betas.sites)
+    if stored is not None:
+        return stored
+    return compute_reliability(betas, workspace.table, PartProgress(progress, 0.9, 1.0)).ncsnr
 
 
 def _columnwise_r(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from nsdviewer.data.reliability import compute_reliability, noise_ceiling
 from nsdviewer.data.volumes import read_volume
 from nsdviewer.jobs import SilentProgress
-from nsdviewer.mapping.reliability import compute_ncsnr, noise_ceiling
 from tests.conftest import Subject
 
 
@@ -26,7 +26,7 @@ def test_pictures_with_fewer_repetitions_weigh_in() -> None:
 def test_the_recomputed_ncsnr_agrees_with_the_file(mini: Subject) -> None:
     w = mini.workspace
     betas = w.betas("nsdgeneral")
-    computed = compute_ncsnr(betas, w.table, SilentProgress())
+    computed = compute_reliability(betas, w.table, SilentProgress()).ncsnr
     stored = read_volume(w.files.ncsnr(w.space, w.version))[tuple(betas.ijk.T)]
     both = np.isfinite(computed) & np.isfinite(stored)
     assert both.mean() > 0.9
