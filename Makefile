@@ -30,7 +30,7 @@ help: ## show this list
 setup: $(READY) ## install everything into .venv (about 7 GB on Linux)
 
 # The stamp is written last, so an interrupted installation is taken up again by the next call.
-$(READY): pyproject.toml constraints.txt packaging/install-system-libraries
+$(READY): pyproject.toml constraints.txt packaging/install-system-libraries packaging/peers.txt
 	@set -e; python=; \
 	for candidate in $(PYTHON_CANDIDATES); do \
 	  if "$$candidate" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
@@ -51,6 +51,7 @@ $(READY): pyproject.toml constraints.txt packaging/install-system-libraries
 	@echo "PyTorch brings CUDA along; the first time takes a few minutes."
 	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check \
 	  -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check --no-deps -r packaging/peers.txt
 	@touch $@
 	@echo "Installed."
 
@@ -70,8 +71,16 @@ lint: $(READY) ## style, types and the arrows between the packages
 test: lint ## lint, then every test that is not marked slow
 	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
 
-bench: $(READY) ## measure the time and memory budgets; writes bench.json
-	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python -m tests.bench
+# `make bench data` measures one part: the words after `bench` name it.
+BENCH_PARTS := $(filter-out bench,$(MAKECMDGOALS))
+ifneq ($(filter bench,$(MAKECMDGOALS)),)
+.PHONY: $(BENCH_PARTS)
+$(BENCH_PARTS): bench
+	@:
+endif
+
+bench: $(READY) ## measure the budgets, or one part: bench data, bench app; writes bench.json
+	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python -m tests.bench $(BENCH_PARTS)
 
 format: $(READY) ## put the sources into the house style
 	$(BIN)/ruff check --fix .

@@ -7,6 +7,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
+from app.data_warnings import DataWarnings
 from app.icons import themed_icon
 from app.settings import Settings, settings_file
 from app.window import MainWindow
@@ -28,6 +29,7 @@ def run_window(kind: str, path: Path | None) -> int:
     application.setWindowIcon(themed_icon("nsdviewer", ""))
     settings = Settings.load(settings_file())
     window = MainWindow(None, settings)
+    window.heed(DataWarnings(window))
     window.show()
     # The window is on the screen before anything heavy begins.
     QTimer.singleShot(0, window, lambda: open_request(window, kind, path))

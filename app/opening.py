@@ -12,7 +12,8 @@ from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Progress
 from nsdviewer.session import Session, Workspace, open_workspace
 from nsdviewer.session.demo import first_state, fit_missing, make_demo
-from nsdviewer.state import BetaVersion, Space, Theme, ViewState
+from nsdviewer.session.workspace import MODEL_SPACES
+from nsdviewer.state import Experiment, Theme, ViewState
 
 
 @dataclass(frozen=True)
@@ -72,9 +73,8 @@ def choices_of(workspace: Workspace) -> Choices:
     files = workspace.files
     variants = tuple(
         (space, version)
-        for space in Space
-        for version in BetaVersion
-        if any(files.betas_folder(space, version).glob("betas_session*.hdf5"))
+        for space, version in files.available_betas()
+        if space in MODEL_SPACES and version.experiment is Experiment.CORE
     )
     try:
         has_flat = all(m.flat_mm is not None for m in workspace.hemispheres)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEventLoop, QTimer
+from PySide6.QtCore import QEventLoop, Qt, QTimer
 from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QFont, QKeySequence
 from PySide6.QtWidgets import (
     QMainWindow,
@@ -15,6 +15,7 @@ from app import asking, style
 from app.actions import ACTIONS
 from app.collector import Collector
 from app.controller import Controller
+from app.data_warnings import DataWarnings
 from app.icons import themed_icon
 from app.layout import lay_out
 from app.message_bar import MessageBar
@@ -197,6 +198,13 @@ class MainWindow(QMainWindow):
     def show_error(self, sentence: str, details: str) -> None:
         theme = self._theme or Theme.DARK
         self.message.show_message(sentence, details, style.palette_of(theme).text)
+
+    def show_warning(self, sentence: str) -> None:
+        self.show_error(sentence, "")
+
+    def heed(self, found: DataWarnings) -> None:
+        # Warnings come from worker threads; a queued call reaches this one.
+        found.noticed.connect(self.show_warning, Qt.ConnectionType.QueuedConnection)
 
     @property
     def idle(self) -> bool:

@@ -5,16 +5,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from nsdviewer.data.betas import BetaMatrix
 from nsdviewer.data.layout import NsdRoot
-from nsdviewer.data.volumes import read_affine, write_volume
+from nsdviewer.data.nsd import Subject, open_nsd
+from nsdviewer.data.reliability import compute_reliability
+from nsdviewer.data.sites import Vertices
+from nsdviewer.data.volumes import write_mgh, write_volume
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path
 from nsdviewer.jobs import PartProgress, StreamProgress
-from nsdviewer.mapping.reliability import compute_ncsnr
 from nsdviewer.session.demo import simulate_subjects
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import BetaVersion, Space
+
+
+def open_subject(arguments: argparse.Namespace) -> tuple[Subject, Space, BetaVersion]:
+    """Return the subject, space and version that a command's common options name."""
+    subject = open_nsd(arguments.root).subject(arguments.subject)
+    return subject, Space(arguments.space), BetaVersion.parse(arguments.version)
 
 
 def open_workspace(arguments: argparse.Namespace) -> Workspace:
@@ -53,46 +63,75 @@ def run_simulate(arguments: argparse.Namespace) -> int:
 def run_betas(arguments: argparse.Namespace) -> int:
     """Write responses of some trials and voxels."""
     require_suffix(arguments.out, ".npz")
-    workspace = open_workspace(arguments)
-    trials = workspace.table.select(arguments.trials)
-    betas = workspace.betas(arguments.roi, StreamProgress())
+    subject, space, version = open_subject(arguments)
+    table = subject.trials(space, version)
+    trials = table.select(arguments.trials)
+    table.require(tuple(trials.tolist()))
+    roi = arguments.roi or ("all" if space is Space.MNI else "nsdgeneral")
+    betas = subject.betas(roi, space, version, StreamProgress())
     columns: dict[str, Any] = {
-        name: workspace.table.column(name)[trials]
+        name: table.column(name)[trials]
         for name in ("session", "run", "nsd_id", "image_10k", "repetition")
     }
     with atomic_path(arguments.out) as path, path.open("wb") as stream:
-        np.savez(
-            stream,
-            betas=betas.psc(trials),
-            ijk=betas.ijk,
-            trial=trials,
-            **columns,
-        )
+        arrays = {"betas": betas.psc(trials), "trial": trials, **_places(betas), **columns}
+        np.savez(stream, **arrays)
     print(arguments.out)
     return 0
 
 
+def _places(betas: BetaMatrix) -> dict[str, NDArray[Any]]:
+    """Return the voxel of each column, or its vertex and hemisphere."""
+    if not isinstance(betas.sites, Vertices):
+        return {"ijk": betas.ijk}
+    by_hemisphere = betas.sites.vertex.items()
+    return {
+        "vertex": np.concatenate([vertices for _, vertices in by_hemisphere]),
+        "hemisphere": np.concatenate([np.full(len(v), h.value) for h, v in by_hemisphere]),
+    }
+
+
 def run_trials(arguments: argparse.Namespace) -> int:
-    """Write the trial table."""
+    """Write the trial table, with what is known of each picture."""
     require_suffix(arguments.out, ".csv")
-    open_workspace(arguments).table.write_csv(arguments.out)
+    subject, space, version = open_subject(arguments)
+    subject.trials(space, version, with_pictures=True).write_csv(arguments.out)
     print(arguments.out)
     return 0
 
 
 def run_ncsnr(arguments: argparse.Namespace) -> int:
     """Write reliability recomputed from the betas, NaN where it is undefined."""
-    require_suffix(arguments.out, ".nii.gz", ".nii")
-    workspace = open_workspace(arguments)
+    subject, space, version = open_subject(arguments)
+    is_surface = space in (Space.FSAVERAGE, Space.NATIVESURFACE)
+    suffixes = (".mgh", ".mgz") if is_surface else (".nii.gz", ".nii")
+    require_suffix(arguments.out, *suffixes)
     progress = StreamProgress()
-    betas = workspace.betas("brainmask", PartProgress(progress, 0.0, 0.5))
-    values = compute_ncsnr(betas, workspace.table, PartProgress(progress, 0.5, 1.0))
-    volume = np.full(workspace.grid, np.nan, np.float32)
-    volume[tuple(betas.ijk.T)] = values
-    affine = read_affine(workspace.files.volume(workspace.space, "brainmask"))
-    write_volume(arguments.out, volume, affine)
-    print(arguments.out)
+    roi = "all" if is_surface or space is Space.MNI else "brainmask"
+    betas = subject.betas(roi, space, version, PartProgress(progress, 0.0, 0.5))
+    table = subject.trials(space, version)
+    values = compute_reliability(betas, table, PartProgress(progress, 0.5, 1.0)).ncsnr
+    for path in _write_sites(arguments.out, betas, values, subject, space):
+        print(path)
     return 0
+
+
+def _write_sites(
+    out: Path, betas: BetaMatrix, values: NDArray[np.float32], subject: Subject, space: Space
+) -> list[Path]:
+    """Write one value a site: a volume, or ``lh.`` and ``rh.`` maps; NaN elsewhere."""
+    if not isinstance(betas.sites, Vertices):
+        volume = np.full(betas.shape, np.nan, np.float32)
+        volume[tuple(betas.ijk.T)] = values
+        write_volume(out, volume, subject.affine(space))
+        return [out]
+    written = []
+    for hemisphere, vertices in betas.sites.vertex.items():
+        on_mesh = np.full(betas.sites.n_vertices[hemisphere], np.nan, np.float32)
+        on_mesh[vertices] = values[betas.sites.columns(hemisphere)]
+        written.append(out.with_name(f"{hemisphere.value}.{out.name}"))
+        write_mgh(written[-1], on_mesh)
+    return written
 
 
 def run_embed(arguments: argparse.Namespace) -> int:

@@ -6,9 +6,11 @@ Exit status: 0 done, 1 the data or the request is at fault (one sentence), 2 usa
 import argparse
 import os
 import sys
+import warnings
 from collections.abc import Sequence
+from typing import Any
 
-from nsdviewer.errors import Cancelled, NsdViewerError
+from nsdviewer.errors import Cancelled, DataWarning, NsdViewerError
 
 EXIT_FAULT, EXIT_CANCELLED = 1, 130
 
@@ -25,7 +27,9 @@ def main(argv: Sequence[str]) -> int:
     except SystemExit as stop:
         return int(stop.code or 0)
     try:
-        return _run(arguments)
+        with warnings.catch_warnings():
+            _print_data_warnings()
+            return _run(arguments)
     except NsdViewerError as error:
         print(f"nsdviewer: {error}", file=sys.stderr)
         return EXIT_FAULT
@@ -44,6 +48,20 @@ def main(argv: Sequence[str]) -> int:
             file=sys.stderr,
         )
         return EXIT_FAULT
+
+
+def _print_data_warnings() -> None:
+    """Say in one sentence what was odd on disk; other warnings are for programmers."""
+    warnings.simplefilter("always", DataWarning)
+    plain = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, DataWarning):
+            print(f"nsdviewer: warning: {message}", file=sys.stderr)
+        else:
+            plain(message, category, *place, **more)
+
+    warnings.showwarning = show
 
 
 def _run(arguments: argparse.Namespace) -> int:

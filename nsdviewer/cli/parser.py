@@ -8,6 +8,8 @@ from typing import TypeAlias
 
 from nsdviewer.cli import data_commands, model_commands, view_commands
 from nsdviewer.cli.request import LATER
+from nsdviewer.cli.transform_command import add_transform
+from nsdviewer.cli.verify_command import add_verify
 from nsdviewer.errors import RequestError
 from nsdviewer.state import BetaVersion, Reading, Space
 
@@ -27,6 +29,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_demo(commands)
     _add_simulate(commands)
     _add_data(commands)
+    add_transform(commands)
+    add_verify(commands)
     _add_models(commands)
     _add_views(commands)
     for name, what in LATER.items():
@@ -71,7 +75,9 @@ def _subject_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("root", type=Path, metavar="ROOT")
     parser.add_argument("--subject", type=int, required=True)
     parser.add_argument("--space", choices=[s.value for s in Space], default=Space.FUNC1PT8MM.value)
-    parser.add_argument("--version", default=BetaVersion.B3.short, help="b1, b2 or b3")
+    parser.add_argument(
+        "--version", default=BetaVersion.B3.short, help="b1, b2, b3, synthetic-b3 …"
+    )
 
 
 def _embedding_option(parser: argparse.ArgumentParser) -> None:
@@ -83,7 +89,9 @@ def _embedding_option(parser: argparse.ArgumentParser) -> None:
 def _add_data(commands: Commands) -> None:
     betas = commands.add_parser("betas", help="responses in percent signal change")
     _subject_options(betas)
-    betas.add_argument("--roi", default="nsdgeneral")
+    betas.add_argument(
+        "--roi", default="", help="expression; nsdgeneral, in MNI all: 'nsdgeneral & prf_R2 > 10'"
+    )
     betas.add_argument("--trials", required=True)
     betas.add_argument("--out", type=Path, required=True, metavar="X.npz")
     betas.set_defaults(run=data_commands.run_betas)

@@ -5,14 +5,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 LATER = {
-    "verify": "checks of a whole download",
-    "transform": "moving data between spaces",
     "evaluate": "the full evaluation report",
 }
 
 COMMANDS = (
     "demo", "simulate", "betas", "trials", "ncsnr", "embed", "fit", "decode", "map", "figure",
-    "train", "doctor", *LATER,
+    "train", "doctor", "transform", "verify", *LATER,
 )  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.layers import Layer, require_same_space
 from nsdviewer.data.surfaces import Hemimesh
 from nsdviewer.mapping.maps import ConceptMap
 from nsdviewer.rendering.cortex import (
@@ -43,7 +44,9 @@ class SceneArrays:
     outlines
         Per hemisphere, by collection.
     underlay
-        X × Y × Z, 0..1, in the functional space.
+        X × Y × Z, 0..1: what the slices are drawn on.
+    overlay
+        X × Y × Z: the map's volume, NaN where it is not shown; None without a map.
     seen, reconstructed
         (r, r, 3) uint8, None before a trial is chosen.
     provenance
@@ -53,7 +56,8 @@ class SceneArrays:
     hemispheres: tuple[Hemimesh, ...]
     vertex_values: dict[Hemisphere, NDArray[np.float32]]
     outlines: dict[Hemisphere, dict[str, OutlineTopology]]
-    underlay: NDArray[np.float32]
+    underlay: Layer
+    overlay: Layer | None
     concept_map: ConceptMap | None
     roi_bars: tuple[RoiBar, ...]
     seen: NDArray[np.uint8] | None
@@ -169,11 +173,20 @@ def resolve_hemisphere(
 
 
 def resolve_slices(state: ViewState, arrays: SceneArrays, limit: float) -> tuple[SlicePicture, ...]:
-    """Return the three slices through the cursor, or through the map's peak before a click."""
-    overlay = arrays.concept_map.volume() if arrays.concept_map is not None else None
+    """Return the three slices through the cursor, or through the map's peak before a click.
+
+    Raises
+    ------
+    SpaceError
+        If the map lies in another space than what it is drawn on.
+    """
+    layers = (arrays.underlay,) if arrays.overlay is None else (arrays.underlay, arrays.overlay)
+    require_same_space(*layers)
+    overlay = arrays.overlay.values if arrays.overlay is not None else None
     voxel = state.voxel or peak_voxel(arrays)
     return tuple(
-        draw_slice(arrays.underlay, overlay, voxel, axis, limit, state.theme) for axis in range(3)
+        draw_slice(arrays.underlay.values, overlay, voxel, axis, limit, state.theme)
+        for axis in range(3)
     )
 
 
@@ -183,7 +196,7 @@ def peak_voxel(arrays: SceneArrays) -> tuple[int, int, int]:
         best = int(np.nanargmax(np.abs(arrays.concept_map.masked())))
         i, j, k = (int(v) for v in arrays.concept_map.ijk[best])
         return i, j, k
-    x, y, z = arrays.underlay.shape
+    x, y, z = arrays.underlay.values.shape
     return x // 2, y // 2, z // 2
 
 

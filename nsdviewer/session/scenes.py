@@ -3,13 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.layers import Layer
+from nsdviewer.data.spaces import Place
 from nsdviewer.errors import DataError
-from nsdviewer.mapping.maps import ConceptMap
+from nsdviewer.mapping.maps import UNIT, ConceptMap
 from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
 from nsdviewer.session.concepts import concept_map, roi_bars, to_vertices
 from nsdviewer.session.decoding import Reconstruction, reconstruct
 from nsdviewer.session.workspace import Workspace
-from nsdviewer.state import Hemisphere, ViewState
+from nsdviewer.state import Hemisphere, Space, ViewState
 
 BAR_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 
@@ -59,6 +61,7 @@ def collect(
         vertex_values=values,
         outlines=outlines,
         underlay=workspace.underlay,
+        overlay=map_layer(workspace, state, shown_map) if shown_map is not None else None,
         concept_map=shown_map,
         roi_bars=bars_of(workspace, shown_map),
         seen=reconstruction.seen if reconstruction else None,
@@ -68,6 +71,13 @@ def collect(
         provenance=provenance(workspace, state),
         simulated=workspace.root.is_simulated,
     )
+
+
+def map_layer(workspace: Workspace, state: ViewState, shown_map: ConceptMap) -> Layer:
+    """Return a map's volume in the space that its encoder was fitted in."""
+    header = workspace.encoder(state.encoder).header
+    place = Place.of(Space(header.space))
+    return Layer(shown_map.volume(), place, header.subject, f"map of {state.concept}", UNIT)
 
 
 def scene_of(workspace: Workspace, state: ViewState) -> Scene:

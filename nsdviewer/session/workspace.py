@@ -14,14 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas import BetaMatrix, open_betas
+from nsdviewer.data.layers import Layer
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.data.rois import list_collections, load_collection, roi_mask
+from nsdviewer.data.spaces import Place
 from nsdviewer.data.stimuli import Stimuli
 from nsdviewer.data.surfaces import Hemimesh, load_hemisphere, read_scalars
 from nsdviewer.data.transforms import VertexOperator, load_vertex_operator
 from nsdviewer.data.trials import TrialTable, build_trial_table
 from nsdviewer.data.volumes import read_volume
-from nsdviewer.errors import CheckpointError
+from nsdviewer.errors import CheckpointError, RequestError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.models.decoder import Decoder, load_decoder
 from nsdviewer.models.embeddings import Embedding
@@ -36,6 +38,8 @@ from nsdviewer.state import BetaVersion, Hemisphere, Space
 T = TypeVar("T")
 
 DEFAULT_EMBEDDING_SIMULATED = "conse"
+# Where decoders, encoders and maps are made.
+MODEL_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM)
 
 
 class Workspace:
@@ -66,6 +70,11 @@ class Workspace:
         self.subject = subject
         self.space = space
         self.version = version
+        if space not in MODEL_SPACES:
+            raise RequestError(
+                f"Models and maps are made from volumes, and {space.value} is none of the subject's "
+                "own; choose func1pt8mm."
+            )
         self.embedding_name = embedding or (
             DEFAULT_EMBEDDING_SIMULATED if root.is_simulated else DEFAULT_OPEN_CLIP
         )
@@ -108,15 +117,17 @@ class Workspace:
         return self.keep("brain_mask", lambda: roi_mask(self.files, self.space, "brainmask"))
 
     @property
-    def underlay(self) -> NDArray[np.float32]:
+    def underlay(self) -> Layer:
         """Anatomy on the functional grid, 0..1; the mean EPI, or the mask, where it is missing."""
 
-        def make() -> NDArray[np.float32]:
+        def make() -> Layer:
+            place = Place.of(self.space)
             for name in (f"T1_to_{self.space.value}", "mean"):
                 path = self.files.volume(self.space, name)
                 if path.exists():
-                    return scale_underlay(read_volume(path))
-            return self.brain_mask.astype(np.float32) * 0.4
+                    return Layer(scale_underlay(read_volume(path)), place, self.subject, name)
+            mask = self.brain_mask.astype(np.float32) * 0.4
+            return Layer(mask, place, self.subject, "brainmask")
 
         return self.keep("underlay", make)
 

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import threading
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,8 +19,10 @@ from PySide6.QtWidgets import QApplication
 
 from app import asking
 from app.actions import ACTIONS
+from app.data_warnings import DataWarnings
 from app.settings import Settings
 from app.window import MainWindow
+from nsdviewer.errors import DataWarning
 from nsdviewer.session import Session
 from nsdviewer.state import FLAT, PIAL, Theme, ViewState
 
@@ -315,6 +319,21 @@ def test_unknown_root_is_said_and_nothing_is_lost(window, tmp_path):
     assert window.controller.view.state == before.state
     window.request(morph=PIAL)
     assert window.wait_idle() and window.scene().state.morph == PIAL
+
+
+def test_what_is_odd_on_disk_is_said_from_any_thread(window):
+    found = DataWarnings(window)
+    window.heed(found)
+    sentence = "responses.tsv has no row for 3 of 9 trials."
+    thread = threading.Thread(target=lambda: warnings.warn(sentence, DataWarning, stacklevel=1))
+    try:
+        thread.start()
+        thread.join()
+        QApplication.instance().processEvents()
+        assert window.message.isVisible()
+        assert window.message.sentence.text() == sentence
+    finally:
+        found.stop()
 
 
 def test_search_orders_the_list(window):

@@ -1,16 +1,14 @@
-"""`make bench`: figures of the demo subject and times of what a person waits for.
+"""Figures of the demo subject, and times of what a person waits for.
 
-Prints them and writes ``bench.json``. The demo subject is made in a temporary folder, from seed 0.
+The demo subject is made in a temporary folder, from seed 0.
 """
 
-import json
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.rendering.brain3d import render_brain
@@ -24,20 +22,8 @@ from nsdviewer.session.scenes import collect
 from nsdviewer.session.voxels import voxel_card
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
+from tests.bench.timing import median_ms
 from tests.figures import demo_figures
-
-N_REPEATS = 21
-
-
-def median_ms(call: Callable[[], object]) -> float:
-    """Median wall time of `call` after one call to warm up."""
-    call()
-    times = []
-    for _ in range(N_REPEATS):
-        start = time.perf_counter()
-        call()
-        times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times)
 
 
 def timings(workspace: Workspace, state: ViewState) -> dict[str, tuple[float, float]]:
@@ -56,7 +42,7 @@ def timings(workspace: Workspace, state: ViewState) -> dict[str, tuple[float, fl
         "slice drawn": (
             median_ms(
                 lambda: draw_slice(
-                    workspace.underlay, shown.volume(), (x, y, z), 2, 1.0, state.theme
+                    workspace.underlay.values, shown.volume(), (x, y, z), 2, 1.0, state.theme
                 )
             ),
             16,
@@ -82,8 +68,8 @@ def window_starts(state: ViewState, folder: Path) -> list[float]:
     return [float(v) for v in done.stdout.split()]
 
 
-def main() -> int:
-    """Measure, print and write."""
+def measure() -> dict[str, Any]:
+    """Measure and print; returns the figures."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
         state = make_demo(StreamProgress(), Path(folder) / "demo")
@@ -101,7 +87,7 @@ def main() -> int:
     print(f"{'window shown, second start':32} {shown_s:8.2f} s    (budget 2 s)")
     print(f"{'all of it drawn, second start':32} {whole_s:8.2f} s    (at most 8 s)")
     print(f"{'resident memory of the window':32} {memory_mib:8.0f} MiB  (budget 2048 MiB)")
-    document = {
+    return {
         "make_demo_s": seconds,
         "figures": figures,
         "median_ms": {name: measured for name, (measured, _) in times.items()},
@@ -109,9 +95,3 @@ def main() -> int:
         "window_drawn_s": whole_s,
         "window_memory_mib": memory_mib,
     }
-    Path("bench.json").write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -39,7 +39,9 @@ def test_betas_hold_what_the_table_says(mini: Subject, tmp_path: Path) -> None:
 def test_the_trial_table_is_written(mini: Subject, tmp_path: Path) -> None:
     out = tmp_path / "trials.csv"
     assert run("trials", mini.root, "--subject", 1, "--out", out) == 0
-    pd.testing.assert_frame_equal(pd.read_csv(out), mini.workspace.table.frame, check_dtype=False)
+    written, table = pd.read_csv(out), mini.workspace.table.frame
+    pd.testing.assert_frame_equal(written[table.columns], table, check_dtype=False)
+    assert {"coco_id", "crop_top", "flagged"} <= set(written.columns)
 
 
 def test_a_decode_writes_vectors_pictures_and_sheets(mini: Subject, tmp_path: Path) -> None:
@@ -183,9 +185,10 @@ def fault_cases(root: Path, tmp: Path) -> list[tuple[object, ...]]:
         ("figure", foreign, "-o", tmp / "f.png"),
         ("train", "generator", "--images", tmp / "none", "--out", tmp / "g"),
         ("simulate", root, "--preset", "mini"),
-        ("verify", root),
+        ("verify", tmp / "nowhere"),
         ("evaluate", root),
-        ("transform", root),
+        ("transform", root, *one, "--from", "func1pt8", "--to", "nowhere", foreign, tmp / "o.mgz"),
+        ("transform", root, *one, "--from", "MNI", "--to", "lh.white", foreign, tmp / "o.mgz"),
     ]
 
 

@@ -1,19 +1,22 @@
 """A scene is a pure function of state and arrays; clicks and pictures are inverse to each other."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from nsdviewer.errors import RequestError
+from nsdviewer.data.spaces import Place
+from nsdviewer.errors import RequestError, SpaceError
 from nsdviewer.rendering.brain3d import render_brain
 from nsdviewer.rendering.cortex import outline_topology, shape_hemisphere
 from nsdviewer.rendering.figure import export_figure
+from nsdviewer.rendering.scene import resolve
 from nsdviewer.rendering.slices import draw_slice, voxel_at
 from nsdviewer.rendering.theme import colour_values
-from nsdviewer.session.scenes import scene_of
+from nsdviewer.session.scenes import collect, map_of, scene_of
 from nsdviewer.state import FLAT, INFLATED, PIAL, Theme
 from tests.conftest import Subject
 
@@ -32,6 +35,18 @@ def test_the_map_is_in_the_picture(mini: Subject) -> None:
     assert (pictures[0] != pictures[1]).any()
     saturation = [float(np.ptp(p.astype(int), axis=2).mean()) for p in pictures]
     assert saturation[0] > saturation[2]
+
+
+def test_a_map_of_another_space_is_not_drawn(mini: Subject) -> None:
+    arrays = collect(mini.workspace, mini.state, map_of(mini.workspace, mini.state), None)
+    resolve(mini.state, arrays)
+    for other in (
+        replace(arrays.overlay, space=Place.parse("func1pt0")),
+        replace(arrays.overlay, subject=2),
+        replace(arrays.overlay, values=arrays.overlay.values[1:]),
+    ):
+        with pytest.raises(SpaceError, match="move one of them"):
+            resolve(mini.state, replace(arrays, overlay=other))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
