@@ -8,16 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas import BetaMatrix
-from nsdviewer.data.layout import NsdRoot
 from nsdviewer.data.nsd import Subject, open_nsd
 from nsdviewer.data.reliability import compute_reliability
 from nsdviewer.data.sites import Vertices
 from nsdviewer.data.volumes import write_mgh, write_volume
 from nsdviewer.errors import RequestError
-from nsdviewer.files import atomic_path
+from nsdviewer.files import atomic_path, write_json
 from nsdviewer.jobs import PartProgress, StreamProgress
-from nsdviewer.session.demo import simulate_subjects
-from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import BetaVersion, Space
 
 
@@ -27,37 +24,19 @@ def open_subject(arguments: argparse.Namespace) -> tuple[Subject, Space, BetaVer
     return subject, Space(arguments.space), BetaVersion.parse(arguments.version)
 
 
-def open_workspace(arguments: argparse.Namespace) -> Workspace:
-    """Return the workspace that a command's common options name."""
-    return Workspace(
-        NsdRoot.open(arguments.root),
-        arguments.subject,
-        Space(arguments.space),
-        BetaVersion.parse(arguments.version),
-        getattr(arguments, "embedding", ""),
-    )
-
-
 def require_suffix(path: Path, *suffixes: str) -> None:
     """Raise `RequestError` unless `path` ends in one of `suffixes`."""
     if not path.name.lower().endswith(suffixes):
         raise RequestError(f"The output ends in {' or '.join(suffixes)}; {path.name} does not.")
 
 
-def run_simulate(arguments: argparse.Namespace) -> int:
-    """Write simulated subjects."""
-    if not 1 <= arguments.subjects <= 8:
-        raise RequestError(f"NSD has 1 to 8 subjects, not {arguments.subjects}.")
-    simulate_subjects(
-        arguments.out,
-        arguments.preset,
-        arguments.subjects,
-        arguments.seed,
-        StreamProgress(),
-        arguments.sessions,
-    )
-    print(arguments.out)
-    return 0
+def sidecar_of(out: Path) -> Path:
+    """Return the JSON file that says beside `out` how it was made."""
+    stem = out.name
+    for suffix in (".nii.gz", out.suffix):
+        if stem.endswith(suffix):
+            return out.with_name(stem.removesuffix(suffix) + ".json")
+    return out.with_name(stem + ".json")
 
 
 def run_betas(arguments: argparse.Namespace) -> int:
@@ -75,9 +54,20 @@ def run_betas(arguments: argparse.Namespace) -> int:
     }
     with atomic_path(arguments.out) as path, path.open("wb") as stream:
         arrays = {"betas": betas.psc(trials), "trial": trials, **_places(betas), **columns}
+        arrays |= {k: np.array(v) for k, v in _origin(subject, space, version).items()}
         np.savez(stream, **arrays)
     print(arguments.out)
     return 0
+
+
+def _origin(subject: Subject, space: Space, version: BetaVersion) -> dict[str, Any]:
+    """Return what a file of responses was read from."""
+    return {
+        "subject": subject.number,
+        "space": space.value,
+        "version": version.value,
+        "simulated": subject.files.root.is_simulated,
+    }
 
 
 def _places(betas: BetaMatrix) -> dict[str, NDArray[Any]]:
@@ -113,6 +103,9 @@ def run_ncsnr(arguments: argparse.Namespace) -> int:
     values = compute_reliability(betas, table, PartProgress(progress, 0.5, 1.0)).ncsnr
     for path in _write_sites(arguments.out, betas, values, subject, space):
         print(path)
+    sidecar = sidecar_of(arguments.out)
+    write_json(sidecar, {"what": "ncsnr recomputed", **_origin(subject, space, version)})
+    print(sidecar)
     return 0
 
 
@@ -132,12 +125,3 @@ def _write_sites(
         written.append(out.with_name(f"{hemisphere.value}.{out.name}"))
         write_mgh(written[-1], on_mesh)
     return written
-
-
-def run_embed(arguments: argparse.Namespace) -> int:
-    """Embed all shown pictures."""
-    workspace = open_workspace(arguments)
-    ids = np.unique(workspace.table.column("nsd_id")[workspace.table.select("all")])
-    workspace.image_embeddings(ids, StreamProgress())
-    print(f"{len(ids)} pictures embedded with {workspace.embedding.title}")
-    return 0

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nsdviewer.cli.data_commands import open_workspace, require_suffix
+from nsdviewer.cli.data_commands import require_suffix
+from nsdviewer.cli.workspace import open_workspace
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path
 from nsdviewer.jobs import StreamProgress
@@ -24,6 +25,15 @@ from nsdviewer.session.fitting import (
 )
 from nsdviewer.session.scenes import seen_and_painted
 from nsdviewer.session.workspace import Workspace
+
+
+def run_embed(arguments: argparse.Namespace) -> int:
+    """Embed all shown pictures."""
+    workspace = open_workspace(arguments)
+    ids = np.unique(workspace.table.column("nsd_id")[workspace.table.select("all")])
+    workspace.image_embeddings(ids, StreamProgress())
+    print(f"{len(ids)} pictures embedded with {workspace.embedding.title}")
+    return 0
 
 
 def run_fit(arguments: argparse.Namespace) -> int:

@@ -2,11 +2,11 @@
 
 import argparse
 from collections.abc import Callable
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeAlias
 
-from nsdviewer.cli import data_commands, model_commands, view_commands
 from nsdviewer.cli.request import LATER
 from nsdviewer.cli.transform_command import add_transform
 from nsdviewer.cli.verify_command import add_verify
@@ -47,6 +47,16 @@ def _version() -> str:
         return "(not installed)"
 
 
+def _when_asked(module: str, function: str) -> Callable[[argparse.Namespace], int]:
+    """Return a command that loads what it needs only when it runs."""
+
+    def run(arguments: argparse.Namespace) -> int:
+        command = getattr(import_module(f"nsdviewer.cli.{module}"), function)
+        return int(command(arguments) or 0)
+
+    return run
+
+
 def _not_yet(name: str, what: str) -> Callable[[argparse.Namespace], int]:
     def refuse(_: argparse.Namespace) -> int:
         raise RequestError(f"'{name}' ({what}) is not yet available in this version.")
@@ -58,7 +68,7 @@ def _add_demo(commands: Commands) -> None:
     demo = commands.add_parser("demo", help="make and open the simulated demo subject")
     demo.add_argument("--headless", type=Path, metavar="OUT.png", help="write the first picture")
     demo.add_argument("--root", type=Path, help="where the demo subject is kept")
-    demo.set_defaults(run=view_commands.run_demo)
+    demo.set_defaults(run=_when_asked("view_commands", "run_demo"))
 
 
 def _add_simulate(commands: Commands) -> None:
@@ -68,7 +78,7 @@ def _add_simulate(commands: Commands) -> None:
     simulate.add_argument("--subjects", type=int, default=1)
     simulate.add_argument("--sessions", type=int, default=None)
     simulate.add_argument("--seed", type=int, default=0)
-    simulate.set_defaults(run=data_commands.run_simulate)
+    simulate.set_defaults(run=_when_asked("view_commands", "run_simulate"))
 
 
 def _subject_options(parser: argparse.ArgumentParser) -> None:
@@ -94,22 +104,22 @@ def _add_data(commands: Commands) -> None:
     )
     betas.add_argument("--trials", required=True)
     betas.add_argument("--out", type=Path, required=True, metavar="X.npz")
-    betas.set_defaults(run=data_commands.run_betas)
+    betas.set_defaults(run=_when_asked("data_commands", "run_betas"))
 
     trials = commands.add_parser("trials", help="the joined trial table")
     _subject_options(trials)
     trials.add_argument("--out", type=Path, required=True, metavar="X.csv")
-    trials.set_defaults(run=data_commands.run_trials)
+    trials.set_defaults(run=_when_asked("data_commands", "run_trials"))
 
     ncsnr = commands.add_parser("ncsnr", help="reliability recomputed from the betas")
     _subject_options(ncsnr)
     ncsnr.add_argument("--out", type=Path, required=True, metavar="X.nii.gz")
-    ncsnr.set_defaults(run=data_commands.run_ncsnr)
+    ncsnr.set_defaults(run=_when_asked("data_commands", "run_ncsnr"))
 
     embed = commands.add_parser("embed", help="embed the shown pictures; cached, resumable")
     _subject_options(embed)
     _embedding_option(embed)
-    embed.set_defaults(run=data_commands.run_embed)
+    embed.set_defaults(run=_when_asked("model_commands", "run_embed"))
 
 
 def _add_models(commands: Commands) -> None:
@@ -121,7 +131,7 @@ def _add_models(commands: Commands) -> None:
     fit.add_argument("--roi", default="")
     fit.add_argument("--seed", type=int, default=0)
     fit.add_argument("--out", type=Path, default=None, metavar="M.safetensors")
-    fit.set_defaults(run=model_commands.run_fit)
+    fit.set_defaults(run=_when_asked("model_commands", "run_fit"))
 
     decode = commands.add_parser("decode", help="decode trials and paint what they say")
     _subject_options(decode)
@@ -135,7 +145,7 @@ def _add_models(commands: Commands) -> None:
     )  # fmt: skip
     decode.add_argument("--seed", type=int, default=0)
     decode.add_argument("--out", type=Path, required=True, metavar="DIR")
-    decode.set_defaults(run=model_commands.run_decode)
+    decode.set_defaults(run=_when_asked("model_commands", "run_decode"))
 
     train = commands.add_parser("train", help="train the generator; resumable")
     train.add_argument("kind", choices=("generator",))
@@ -148,7 +158,7 @@ def _add_models(commands: Commands) -> None:
     train.add_argument("--crops", type=int, default=10, help="crops a photograph")
     train.add_argument("--seed", type=int, default=0)
     train.add_argument("--device", default="", help="cpu, cuda or mps; the best there is")
-    train.set_defaults(run=model_commands.run_train)
+    train.set_defaults(run=_when_asked("model_commands", "run_train"))
 
 
 def _add_views(commands: Commands) -> None:
@@ -161,13 +171,13 @@ def _add_views(commands: Commands) -> None:
     concept.add_argument("--encoder", type=Path, default=None)
     concept.add_argument("--noise-ceiling", type=float, default=10.0, metavar="PERCENT")
     concept.add_argument("--out", type=Path, required=True)
-    concept.set_defaults(run=view_commands.run_map)
+    concept.set_defaults(run=_when_asked("view_commands", "run_map"))
 
     figure = commands.add_parser("figure", help="draw a saved view again")
     figure.add_argument("state", type=Path, metavar="STATE.json")
     figure.add_argument("-o", "--out", type=Path, required=True)
-    figure.set_defaults(run=view_commands.run_figure)
+    figure.set_defaults(run=_when_asked("view_commands", "run_figure"))
 
     doctor = commands.add_parser("doctor", help="versions, GPU, OpenGL, memory, weights")
     doctor.add_argument("--json", action="store_true")
-    doctor.set_defaults(run=view_commands.run_doctor)
+    doctor.set_defaults(run=_when_asked("view_commands", "run_doctor"))

@@ -8,7 +8,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
-from nsdviewer.cli.data_commands import open_workspace
+from nsdviewer.cli.data_commands import sidecar_of
+from nsdviewer.cli.workspace import open_workspace
 from nsdviewer.data.volumes import read_affine, write_volume
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path, write_json
@@ -16,7 +17,7 @@ from nsdviewer.jobs import StreamProgress
 from nsdviewer.mapping.maps import UNIT, ConceptMap
 from nsdviewer.rendering.figure import export_figure
 from nsdviewer.session.concepts import concept_map, direction_of, to_vertices
-from nsdviewer.session.demo import make_demo
+from nsdviewer.session.demo import make_demo, simulate_subjects
 from nsdviewer.session.scenes import scene_of
 from nsdviewer.session.session import open_workspace as open_state
 from nsdviewer.session.workspace import Workspace
@@ -40,6 +41,22 @@ def run_demo(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def run_simulate(arguments: argparse.Namespace) -> int:
+    """Write simulated subjects."""
+    if not 1 <= arguments.subjects <= 8:
+        raise RequestError(f"NSD has 1 to 8 subjects, not {arguments.subjects}.")
+    simulate_subjects(
+        arguments.out,
+        arguments.preset,
+        arguments.subjects,
+        arguments.seed,
+        StreamProgress(),
+        arguments.sessions,
+    )
+    print(arguments.out)
+    return 0
+
+
 def run_figure(arguments: argparse.Namespace) -> int:
     """Draw a saved view again."""
     state = ViewState.load(arguments.state)
@@ -59,7 +76,7 @@ def run_map(arguments: argparse.Namespace) -> int:
     reading = Reading(arguments.reading)
     shown = concept_map(workspace, arguments.concept, arguments.noise_ceiling, reading, encoder)
     written = _write_map(workspace, shown, arguments)
-    write_json(_sidecar(arguments.out), _describe(workspace, shown, arguments, encoder))
+    write_json(sidecar_of(arguments.out), _describe(workspace, shown, arguments, encoder))
     for path in written:
         print(path)
     return 0
@@ -114,14 +131,6 @@ def _write_gifti(workspace: Workspace, shown: ConceptMap, out: Path) -> list[Pat
             nib.save(nib.gifti.GiftiImage(darrays=[array]), temporary)
         written.append(path)
     return written
-
-
-def _sidecar(out: Path) -> Path:
-    stem = out.name
-    for suffix in (".nii.gz", out.suffix):
-        if stem.endswith(suffix):
-            return out.with_name(stem.removesuffix(suffix) + ".json")
-    return out.with_name(stem + ".json")
 
 
 def _describe(

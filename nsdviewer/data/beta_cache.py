@@ -138,6 +138,11 @@ def _load(folder: Path) -> tuple[dict[str, Any], CacheArrays] | None:
         valid = np.load(folder / VALID_FILE)
     except (OSError, ValueError, EOFError):
         return None
+    if not isinstance(ledger, dict) or not isinstance(ledger.get("sessions"), dict):
+        return None
+    is_kept = by_trial.dtype.name == by_site.dtype.name == ledger.get("dtype")
+    if not is_kept or by_site.ndim != 3 or valid.dtype != bool:
+        return None
     n_sessions, n_sites, n_trials = by_site.shape
     if by_trial.shape != (n_sessions * n_trials, n_sites) or valid.shape != (n_sessions, n_sites):
         return None
@@ -390,5 +395,9 @@ def quick_fingerprint(path: Path) -> str:
 
     Reading a gigabyte to see that nothing changed would take longer than what the cache saves.
     """
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError as error:
+        # A link that leads nowhere is listed in its folder like a file.
+        raise DataError(f"{path} cannot be read ({error.strerror}); download it.") from error
     return f"{status.st_size}-{status.st_mtime_ns}"

@@ -222,7 +222,8 @@ class BetaSource:
                     rows[row] = volume[wanted]
                 yield Block(slice(start, stop), slice(0, len(wanted)), rows.T)
             # Only at its end does gzip compare the checksum.
-            stream.read(1)
+            while stream.read(_RUN_BYTES):
+                pass
 
     def _mgh_blocks(self, progress: Progress) -> Iterator[Block]:
         image = open_image(self.file.path)
@@ -244,7 +245,7 @@ class BetaSource:
 @contextmanager
 def _open_dataset(path: Path) -> Iterator[h5py.Dataset]:
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(path, "r") as file:
             dataset = file.get("betas")
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 2:
                 raise DataError(

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.data.photographs import STIMULUS_SIZE_PX, Crop
 from nsdviewer.data.pictures import CROP_COLUMNS, read_pictures
-from nsdviewer.errors import DataError
 
 Box = tuple[float, float, float, float]
 
@@ -25,37 +24,6 @@ class Origin:
     coco_id: int
     split: str
     crop: Crop
-
-
-def parse_crop(text: str) -> Crop:
-    """Read NSD's ``cropBox``: ``(top, bottom, left, right)``, fractions that are trimmed.
-
-    Raises
-    ------
-    DataError
-        If it is no four fractions, or nothing would be left.
-    """
-    inner = str(text).strip().removeprefix("(").removesuffix(")")
-    try:
-        top, bottom, left, right = (float(part) for part in inner.split(","))
-    except ValueError as error:
-        raise DataError(
-            f"The crop '{text}' is not of the form (top, bottom, left, right); download "
-            "nsd_stim_info_merged.csv again."
-        ) from error
-    return _checked(Crop(top, bottom, left, right))
-
-
-def _checked(crop: Crop) -> Crop:
-    parts = crop.top, crop.bottom, crop.left, crop.right
-    # NaN is in no range.
-    is_sane = all(0 <= part < 1 for part in parts)
-    if not is_sane or crop.top + crop.bottom >= 1 or crop.left + crop.right >= 1:
-        raise DataError(
-            f"The crop {parts} leaves nothing of a picture, or more than all; download "
-            "nsd_stim_info_merged.csv again."
-        )
-    return crop
 
 
 def coco_to_stimulus(
@@ -133,6 +101,7 @@ def read_origins(root: NsdRoot, nsd_ids: NDArray[np.int64]) -> dict[int, Origin]
     crops = found[list(CROP_COLUMNS)].to_numpy(float).tolist()
     rows = zip(found.index, found["coco_id"], found["coco_split"], crops, strict=True)
     return {
-        int(nsd_id): Origin(int(coco_id), str(split), _checked(Crop(*crop)))
+        int(nsd_id): Origin(int(coco_id), str(split), Crop(*crop))
         for nsd_id, coco_id, split, crop in rows
+        if np.isfinite(crop).all()
     }

@@ -54,11 +54,13 @@ def read_ctab(text: str) -> dict[int, str]:
 
 def label_names(files: SubjectFiles, collection: str) -> dict[int, str]:
     """Return label → name of a collection: from its table, else as published, else empty."""
+    published = PUBLISHED_NAMES.get(collection, {})
     for path in table_paths(files, collection):
-        names = _read_table(path) if path.is_file() else {}
+        names = _read_table(path, published) if path.is_file() else {}
         if names:
-            return names
-    return dict(PUBLISHED_NAMES.get(collection, {}))
+            # A table that lacks lines leaves the names that are the same for everybody.
+            return {**published, **names}
+    return dict(published)
 
 
 def table_paths(files: SubjectFiles, collection: str) -> tuple[Path, ...]:
@@ -69,7 +71,7 @@ def table_paths(files: SubjectFiles, collection: str) -> tuple[Path, ...]:
     return files.freesurfer / "label" / name, files.root.fsaverage / "label" / name
 
 
-def _read_table(path: Path) -> dict[int, str]:
+def _read_table(path: Path, published: dict[int, str]) -> dict[int, str]:
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -80,9 +82,22 @@ def _read_table(path: Path) -> dict[int, str]:
         )
         return {}
     try:
-        return read_ctab(raw.decode("utf-8-sig"))
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
-        return read_ctab(raw.decode("latin-1"))
+        text = raw.decode("latin-1")
+    names = read_ctab(text)
+    if names and not text.endswith(("\n", "\r")):
+        last = max(names)
+        if published.get(last, "").startswith(names[last]):
+            names[last] = published[last]
+        else:
+            warnings.warn(
+                f"{path} does not end with a line end: its last name '{names[last]}' may be cut "
+                "off; download it again.",
+                DataWarning,
+                stacklevel=2,
+            )
+    return names
 
 
 def suggestion(name: str, known: Iterable[str]) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.layout import NsdRoot, SubjectFiles, nifti
-from nsdviewer.data.volumes import read_volume
+from nsdviewer.data.maps import read_on_grid
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.state import BetaVersion, Experiment, Space
 
@@ -56,7 +56,7 @@ def read_hrf_library(root: NsdRoot, space: Space) -> HrfLibrary:
     if not path.exists():
         raise DataError(f"The file {path} is missing; download it from NSD's bucket.")
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(path, "r") as file:
             # MATLAB's axes come reversed: one response a row.
             curves = np.asarray(file["hrfs"][()], np.float64)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -93,7 +93,7 @@ def read_hrf_index(
     is_side = version.experiment in (Experiment.SYNTHETIC, Experiment.IMAGERY)
     stem = version.experiment.value if is_side else f"session{session:02d}"
     path = nifti(files.betas_folder(space, version), f"HRFindex_{stem}")
-    written = read_volume(path, 3)
+    written = read_on_grid(files, space, path)
     # A comparison with NaN is False, so NaN counts as bad.
     good = (written >= 0) & (written <= N_HRFS) & (written == np.floor(written))
     if not good.all():

@@ -197,7 +197,7 @@ def _check_arrays(path: Path, quick: bool) -> None:
     if path.suffix == ".mat" and not h5py.is_hdf5(path):
         scipy.io.loadmat(path)
         return
-    with h5py.File(path, "r", locking=False) as file:
+    with h5py.File(path, "r") as file:
         datasets: list[h5py.Dataset] = []
         file.visititems(lambda _, item: _collect(item, datasets))
         if not datasets:

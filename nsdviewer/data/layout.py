@@ -23,6 +23,7 @@ SIMULATED_FLAG = "SIMULATED.json"
 TRANSFORM_NAMES = {Space.FUNC1PT8MM: "func1pt8", Space.FUNC1MM: "func1pt0", Space.MNI: "MNI"}
 VOLUME_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM, Space.MNI)
 SURFACE_SPACES = (Space.FSAVERAGE, Space.NATIVESURFACE)
+N_SESSIONS = 40
 _SUBJECT = re.compile(r"subj(\d\d)$")
 _BETAS = re.compile(
     r"(?:(?P<hemisphere>lh|rh)\.)?betas_(?:session(?P<session>\d\d)|nsdsynthetic|nsdimagery)"
@@ -234,6 +235,8 @@ class SubjectFiles:
             if match is None or (match["hemisphere"] is None) != (space in VOLUME_SPACES):
                 continue
             hemisphere = Hemisphere(match["hemisphere"]) if match["hemisphere"] else None
+            if not 1 <= int(match["session"] or 1) <= N_SESSIONS:
+                continue
             file = BetaFile(path, int(match["session"] or 1), hemisphere, Storage(match["suffix"]))
             key = file.session, match["hemisphere"] or ""
             if key not in best or order.index(file.storage) < order.index(best[key].storage):

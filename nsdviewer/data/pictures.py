@@ -1,5 +1,6 @@
 """What is known of each picture: ``nsd_stim_info_merged.csv``, one row a picture."""
 
+import warnings
 from functools import lru_cache
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import pandas as pd
 from nsdviewer.data.design import Design
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.data.tables import read_table, to_booleans, to_numbers
-from nsdviewer.errors import DataError
+from nsdviewer.errors import DataError, DataWarning
 
 _NUMBERS = ("cocoId", "loss", "nsdId")
 _TRUTHS = ("flagged", "BOLD5000", "shared1000")
@@ -42,14 +43,7 @@ def _read(path: Path, _changed_ns: int) -> pd.DataFrame:
             f"{path} does not list its pictures as nsdId 0, 1, 2, …; it is damaged: download it "
             "again."
         )
-    boxes = cells["cropBox"].str.strip().str.strip("()[]").str.split(",", expand=True)
-    if boxes.shape[1] != len(CROP_COLUMNS):
-        raise DataError(
-            f"{path} holds a 'cropBox' that is not four numbers (top, bottom, left, right); "
-            "download it again."
-        )
-    boxes.columns = pd.Index(CROP_COLUMNS)
-    frame = to_numbers(boxes.fillna(""), path)
+    frame = parse_crop_boxes(cells["cropBox"], path)
     frame.insert(0, "coco_id", numbers["cocoId"].astype(np.int64))
     frame.insert(1, "coco_split", cells["cocoSplit"].str.strip())
     frame["loss"] = numbers["loss"]
@@ -57,6 +51,39 @@ def _read(path: Path, _changed_ns: int) -> pd.DataFrame:
         frame[name.lower()] = to_booleans(cells[name], path)
     frame.index.name = "nsd_id"
     return frame
+
+
+def parse_crop_boxes(cells: pd.Series, path: Path) -> pd.DataFrame:
+    """Read NSD's ``cropBox``: ``(top, bottom, left, right)``, the fractions that are trimmed.
+
+    A crop that would leave nothing of a picture is NaN, and told with a `DataWarning`.
+
+    Raises
+    ------
+    DataError
+        If one is no four numbers.
+    """
+    plain = cells.str.strip()
+    boxes = plain.str.removeprefix("(").str.removesuffix(")").str.split(",", expand=True)
+    if boxes.shape[1] != len(CROP_COLUMNS):
+        raise DataError(
+            f"{path} holds a 'cropBox' that is no crop (top, bottom, left, right); download it "
+            "again."
+        )
+    boxes.columns = pd.Index(CROP_COLUMNS)
+    crops = to_numbers(boxes.fillna(""), path)
+    top, bottom, left, right = (crops[name] for name in CROP_COLUMNS)
+    # NaN is in no range.
+    sane = ((crops >= 0) & (crops < 1)).all(axis=1) & (top + bottom < 1) & (left + right < 1)
+    if not sane.all():
+        warnings.warn(
+            f"{path} holds the crop '{plain[~sane].iloc[0][:60]}', which leaves nothing of a picture, "
+            "or more than all; it counts as unknown. Download the file again.",
+            DataWarning,
+            stacklevel=2,
+        )
+        crops[~sane] = np.nan
+    return crops
 
 
 def join_pictures(trials: pd.DataFrame, root: NsdRoot, design: Design) -> pd.DataFrame:

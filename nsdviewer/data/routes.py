@@ -162,7 +162,8 @@ def _transform(files: SubjectFiles, source: Place, target: Place) -> Transform:
         for family in (ANATOMICAL, FUNCTIONAL):
             if source.kind in family and target.kind in family:
                 return _between_grids(files, source, target)
-        return VolumeToVolume(source, target, nifti(folder, f"{source}-to-{target}"))
+        warp = nifti(folder, f"{source}-to-{target}")
+        return VolumeToVolume(source, target, warp, target_grid=shape_of(files, target))
 
     def surface_file(stem: str) -> Path:
         return first_existing(folder, stem, (".mgz", ".mgh"))

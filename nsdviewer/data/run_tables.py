@@ -4,6 +4,7 @@ Time 0 is the start of the first volume's acquisition; the first volume after NS
 that moment, and stimuli count from it.
 """
 
+import warnings
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from nsdviewer.data.number_tables import read_numbers, whole_numbers
 from nsdviewer.data.timeseries import Series
-from nsdviewer.errors import DataError
+from nsdviewer.errors import DataError, DataWarning
 
 NO_ONSET = -1
 N_NSD_IMAGES = 73_000
@@ -23,6 +24,8 @@ SCAN_S = 188 * 1.606425
 PHYSIOLOGY_HZ = 50.0
 # Recorders keep their rate to much better than this; a file cut short does not.
 _RATE_TOLERANCE = 0.02
+# The recorder's and the scanner's clocks may differ by so many samples at the end of a scan.
+_FEW_SAMPLES = 5
 
 
 class MotionColumn(Enum):
@@ -161,8 +164,8 @@ def read_motion(path: Path, n_volumes: int | None) -> NDArray[np.float64]:
 def read_physiology(path: Path) -> PhysiologyTrace:
     """Read pulse or respiration: the first sample is the scan's start, the last its end.
 
-    A file whose last row was cut may have lost others; its samples are then placed at exactly
-    50 Hz from the start.
+    A file that was cut, or is shorter than a scan, has lost its end; its samples are then placed at
+    exactly 50 Hz from the start.
 
     Raises
     ------
@@ -180,4 +183,12 @@ def read_physiology(path: Path) -> PhysiologyTrace:
             f"{path} has {len(values)} samples where about {expected} are expected, {SCAN_S:.0f} s "
             f"at {PHYSIOLOGY_HZ:.0f} Hz; download it again."
         )
+    if len(values) < expected - _FEW_SAMPLES:
+        warnings.warn(
+            f"{path} has {len(values)} samples where about {expected} are expected; its end seems to "
+            f"be lost, and its samples are placed at {PHYSIOLOGY_HZ:.0f} Hz. Download it again.",
+            DataWarning,
+            stacklevel=2,
+        )
+        return PhysiologyTrace(values, np.arange(len(values)) / PHYSIOLOGY_HZ)
     return PhysiologyTrace(values, np.linspace(0.0, SCAN_S, len(values)))

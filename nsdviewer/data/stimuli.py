@@ -159,7 +159,7 @@ def _read_brick(path: Path, ids: NDArray[np.int64]) -> NDArray[np.uint8]:
 def _open_brick(path: Path) -> Iterator[h5py.Dataset]:
     """Yield the dataset of pictures; what h5py finds wrong becomes a `DataError`."""
     try:
-        with h5py.File(path, "r", locking=False) as file:
+        with h5py.File(path, "r") as file:
             brick = file["imgBrick"]
             if not isinstance(brick, h5py.Dataset):
                 raise DataError(f"'imgBrick' in {path} is no dataset; download the file again.")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from nsdviewer.errors import DataError, DataWarning
 
@@ -71,19 +72,24 @@ def to_numbers(frame: pd.DataFrame, path: Path) -> pd.DataFrame:
     DataError
         If a cell is no number; it is named.
     """
-    numbers = {}
-    for name in frame.columns:
-        cells = frame[name].str.strip()
-        values = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64)
-        wrong = np.isnan(values) & ~cells.str.lower().isin(["nan", ""]).to_numpy()
-        if wrong.any():
-            row = int(np.flatnonzero(wrong)[0])
-            raise DataError(
-                f"{path} holds '{cells.iloc[row][:40]}' in row {row + 2}, column '{name}', where a "
-                "number is expected; download it again."
-            )
-        numbers[name] = values
-    return pd.DataFrame(numbers, index=frame.index)
+    return pd.DataFrame({name: _numbers(frame[name], path) for name in frame}, index=frame.index)
+
+
+def _numbers(cells: pd.Series, path: Path) -> NDArray[np.float64]:
+    try:
+        return cells.to_numpy(object).astype(np.float64)
+    except ValueError:
+        # Some cell is empty or no number: look at each.
+        plain = cells.str.strip()
+    values = pd.to_numeric(plain, errors="coerce").to_numpy(np.float64)
+    wrong = np.isnan(values) & ~plain.str.lower().isin(["nan", ""]).to_numpy()
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise DataError(
+            f"{path} holds '{plain.iloc[row][:40]}' in row {row + 2}, column '{cells.name}', where "
+            "a number is expected; download it again."
+        )
+    return values
 
 
 def to_booleans(cells: pd.Series, path: Path) -> pd.Series:

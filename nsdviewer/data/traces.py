@@ -22,6 +22,7 @@ from nsdviewer.data.run_tables import (
 )
 from nsdviewer.data.run_volumes import KEEP_BYTES, RunVolumes
 from nsdviewer.data.timeseries import DESIGN_ROWS, Part, Run, RunKind, Series, list_runs
+from nsdviewer.data.volumes import open_image
 from nsdviewer.errors import DataError, DataWarning, RequestError
 from nsdviewer.jobs import Progress
 from nsdviewer.state import Space
@@ -61,15 +62,24 @@ class RunTraces:
     ----------
     keep_bytes
         Volumes that take more memory than this are read anew for each question.
+    grid
+        X × Y × Z that the volumes must have; None where it is not known.
     """
 
     run: Run
     keep_bytes: int = KEEP_BYTES
+    grid: tuple[int, ...] | None = None
 
     @cached_property
     def volumes(self) -> RunVolumes:
         """The volumes, their header read."""
-        return RunVolumes.open(self._require(Part.VOLUMES), self.keep_bytes)
+        volumes = RunVolumes.open(self._require(Part.VOLUMES), self.keep_bytes)
+        if self.grid is not None and volumes.shape != self.grid:
+            raise DataError(
+                f"{volumes.path} has the grid {volumes.shape} where the brain mask has {self.grid}: "
+                "its axes are swapped, or it is another subject's; download it again."
+            )
+        return volumes
 
     def load(self, progress: Progress) -> None:
         """Read the volumes now, so that what follows is quick; nothing where they are too large."""
@@ -230,12 +240,14 @@ def open_run(
         for run in list_runs(files, space)
         if run.series is Series.CORE and run.session == session
     ]
+    mask = files.volume(space, "brainmask")
+    grid = tuple(int(n) for n in open_image(mask).shape) if mask.exists() else None
     for run in here:
         if nsd_run is not None and run.nsd_run == nsd_run:
-            return RunTraces(run, keep_bytes)
+            return RunTraces(run, keep_bytes, grid)
         is_rest = run.kind is RunKind.REST
         if rest is not None and is_rest and rest == (1 if run.file_run == 1 else 2):
-            return RunTraces(run, keep_bytes)
+            return RunTraces(run, keep_bytes, grid)
     wanted = f"run {nsd_run}" if rest is None else f"rest run {rest}"
     there = "; ".join(run.title for run in here) or "nothing of that session"
     raise RequestError(

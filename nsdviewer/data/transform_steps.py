@@ -134,12 +134,15 @@ class VolumeToVolume(Transform):
     ----------
     source_grid
         The grid that a computed pull-back looks into.
+    target_grid
+        The grid that a warp must have, where it is known.
     """
 
     source: Place
     target: Place
     where: Path | PullBack
     source_grid: Grid | None = None
+    target_grid: tuple[int, ...] | None = None
 
     @property
     def files_needed(self) -> tuple[Path, ...]:
@@ -148,7 +151,16 @@ class VolumeToVolume(Transform):
 
     @cached_property
     def _pullback(self) -> PullBack:
-        return read_stored(self.where, 4) if isinstance(self.where, Path) else self.where
+        if not isinstance(self.where, Path):
+            return self.where
+        stored = read_stored(self.where, 4)
+        if self.target_grid and stored.shape != self.target_grid:
+            raise DataError(
+                f"The transform {self.where} has the grid {stored.shape} where {self.target} has "
+                f"{self.target_grid}; its axes are swapped, or it is another subject's: download "
+                "it again."
+            )
+        return stored
 
     def move(
         self,
@@ -253,7 +265,8 @@ class SurfaceToSurface(Transform):
         if len(self._vertices) and self._vertices.max() >= len(values):
             raise DataError(
                 f"The transform {self.path} looks at vertex {self._vertices.max() + 1} of data "
-                f"with {len(values)} vertices; the data are not on {self.source}."
+                f"with {len(values)} vertices; the data are not on {self.source}, or the transform "
+                "is damaged: download it again."
             )
         dtype = self.result_dtype(values, interpolation, fill)
         known = as_labels(values) if interpolation is Interpolation.WTA else values

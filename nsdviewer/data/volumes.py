@@ -4,6 +4,7 @@ NSD's NIfTI files carry sform code 1, qform code 0, no units and no scaling. The
 within their own space only: what relates spaces is in the transform files.
 """
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,7 @@ def read_volume(path: Path, n_axes: int | None = None) -> NDArray[Any]:
     DataError
         If the file is missing, damaged or has another number of axes.
     """
-    image = open_image(path)
-    # Reading can only fail on what the header promises and the file does not hold.
-    array = _guarded(lambda: np.asanyarray(image.dataobj), path)
+    array = _read_array(path)
     if n_axes is not None and array.ndim != n_axes:
         raise DataError(
             f"{path} has {array.ndim} axes {array.shape} where {n_axes} are expected; download it "
@@ -51,11 +50,33 @@ def read_mgh(path: Path) -> NDArray[Any]:
 
     (V,) for one value a vertex, (V, n) for n.
     """
-    image = open_image(path)
-    array = _guarded(lambda: np.asanyarray(image.dataobj), path)
+    array = _read_array(path)
     array = array.reshape(array.shape[0], -1)
     array = array[:, 0] if array.shape[1] == 1 else array
     return np.asarray(array, array.dtype.newbyteorder("="))
+
+
+def _read_array(path: Path) -> NDArray[Any]:
+    """Return a file's whole array; a packed file is read to its end, where its checksum stands."""
+    image = open_image(path)
+    is_packed = path.name.lower().endswith((".gz", ".mgz"))
+    read = (lambda: _unpack(type(image), path)) if is_packed else lambda: image.dataobj
+    array: NDArray[Any] = _guarded(lambda: np.asanyarray(read()), path)
+    if array.dtype.kind not in "iufb":
+        raise DataError(
+            f"{path} holds {array.dtype} where plain numbers are expected; download it again."
+        )
+    return array
+
+
+def _unpack(kind: Any, path: Path) -> NDArray[Any]:
+    # nibabel reads as many bytes as the header promises, and gzip compares the checksum only when
+    # all bytes are read: a damaged file would give wrong numbers.
+    with gzip.open(path, "rb") as stream:
+        array: NDArray[Any] = np.asanyarray(kind.from_stream(stream).dataobj)
+        while stream.read(1 << 20):
+            pass
+    return array
 
 
 def open_image(path: Path) -> Any:
@@ -81,7 +102,8 @@ def _guarded(read: Any, path: Path) -> Any:
             f"{path} does not fit into memory, or its header is damaged; download it again."
         ) from error
     except Exception as error:  # nibabel, gzip and zlib raise many kinds for damaged files
-        raise DataError(f"{path} is damaged or truncated ({error}); download it again.") from error
+        reason = " ".join(str(error).split())
+        raise DataError(f"{path} is damaged or truncated ({reason}); download it again.") from error
 
 
 def write_volume(

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,13 +15,13 @@ from nsdviewer.data.crops import (
     box_to_coco,
     box_to_stimulus,
     coco_to_stimulus,
-    parse_crop,
     read_origins,
     stimulus_to_coco,
 )
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.data.photographs import Crop, apply_crop, choose_crop
-from nsdviewer.errors import DataError
+from nsdviewer.data.pictures import parse_crop_boxes
+from nsdviewer.errors import DataError, DataWarning
 
 IDS = np.arange(4)
 SHARES = st.floats(0, 0.49)
@@ -82,32 +83,44 @@ def test_points_follow_the_pixels_of_a_rendered_crop() -> None:
         np.testing.assert_allclose(found, expected, atol=1)
 
 
+def parse_crop(text: str) -> Crop:
+    (row,) = parse_crop_boxes(pd.Series([text]), Path("a.csv")).to_numpy()
+    return Crop(*row)
+
+
 @given(crop=CROPS)
 def test_crops_are_read_as_nsd_writes_them(crop: Crop) -> None:
     assert parse_crop(str((crop.top, crop.bottom, crop.left, crop.right))) == crop
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        *("", "()", "nan", "(0, 0, 0)", "(0, 0, 0, 0, 0)", "(a, 0, 0, 0)", "(nan, 0, 0, 0)"),
-        *("(-0.1, 0, 0, 0)", "(0.5, 0.5, 0, 0)", "(0, 0, 0.7, 0.4)", "(1, 0, 0, 0)"),
-        "(0, 0, inf, 0)",
-    ],
-)
+@pytest.mark.parametrize("text", ["", "()", "nan", "(0, 0, 0)", "(0, 0, 0, 0, 0)", "(a, 0, 0, 0)"])
 def test_what_is_no_crop_is_refused(text: str) -> None:
-    with pytest.raises(DataError, match="crop"):
+    with pytest.raises(DataError, match=r"a\.csv"):
         parse_crop(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("(nan, 0, 0, 0)", "(, 0, 0, 0)", "(-0.1, 0, 0, 0)", "(0.5, 0.5, 0, 0)"),
+        *("(0, 0, 0.7, 0.4)", "(1, 0, 0, 0)", "(0, 0, inf, 0)"),
+    ],
+)
+def test_a_crop_that_leaves_nothing_is_unknown_and_told(text: str) -> None:
+    with pytest.warns(DataWarning, match=r"a\.csv"):
+        crop = parse_crop(text)
+    assert np.isnan([crop.top, crop.bottom, crop.left, crop.right]).all()
+
+
+@pytest.mark.filterwarnings("ignore::nsdviewer.errors.DataWarning")
 @given(st.text(max_size=30))
-def test_any_text_is_a_crop_or_refused(text: str) -> None:
+def test_any_text_is_a_crop_unknown_or_refused(text: str) -> None:
     try:
         crop = parse_crop(text)
     except DataError:
         return
-    assert crop.top + crop.bottom < 1
-    assert crop.left + crop.right < 1
+    assert not crop.top + crop.bottom >= 1
+    assert not crop.left + crop.right >= 1
 
 
 # Annotations.
@@ -291,9 +304,8 @@ def test_the_table_of_pictures_is_checked(annotated: NsdRoot) -> None:
     assert set(origins) == {2}
     assert origins[2].coco_id == 502
     write_table(annotated, ["(0, 0, 0, 0)", "(0.5, 0.5, 0, 0)"])
-    assert set(read_origins(annotated, np.array([0]))) == {0}
-    with pytest.raises(DataError, match="crop"):
-        read_origins(annotated, np.array([1]))
+    with pytest.warns(DataWarning, match="crop"):
+        assert set(read_origins(annotated, np.array([0, 1]))) == {0}
     for content in ("", "a,b\n1,2\n", "nsdId,cocoId,cocoSplit,cropBox\nx,y,z,w\n"):
         annotated.stim_info_file.write_text(content)
         with pytest.raises(DataError, match="nsd_stim_info_merged"):

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -473,6 +473,24 @@ def test_another_files_content_is_refused(tree, truth, cache, kind) -> None:
             require_right_or_told(path, lambda: case.read(subject_of(tree)), expected, cache)
 
 
+def test_verify_names_all_that_broke_off_and_nothing_else(tree, cache, capsys) -> None:
+    """And goes on after each."""
+    assert main(["verify", str(tree.root)]) == 0
+    assert "Damaged" not in capsys.readouterr().out
+    broken = [case.path for kind, case in CASES.items() if kind not in (*TEXT, "COCO", "captions")]
+    with ExitStack() as stack:
+        for path in broken:
+            content = (tree.root / path).read_bytes()
+            stack.enter_context(damaged(tree.root / path, content[: len(content) // 2]))
+        assert main(["verify", str(tree.root)]) == 1
+        said = capsys.readouterr().out
+        part = said[said.index("Damaged") :]
+        missed = [path for path in broken if path not in part]
+        assert not missed
+        whole = f"{PPDATA}/func1pt8mm/mean.nii.gz"
+        assert whole not in part
+
+
 # --- whole files with the wrong content --------------------------------------------------------
 
 VOLUMES = {
@@ -503,7 +521,7 @@ def test_volumes_of_another_shape_are_refused(tree, truth, cache, kind, how) -> 
     path = tree.root / CASES[kind].path
     array = content_of(tree, kind)
     array = {
-        "axes swapped": lambda: np.swapaxes(array, 0, 2),
+        "axes swapped": lambda: np.swapaxes(array, 0, -1),
         "an axis too few": lambda: array[0],
         "an axis too many": lambda: np.stack([array, array], axis=-1),
         "cropped": lambda: array[:-1],

@@ -51,7 +51,7 @@ from tests.nsd_tree.betas import (
     write_nativesurface_betas,
 )
 from tests.nsd_tree.design import CORE_SESSIONS, trial_table, write_design
-from tests.nsd_tree.formats import write_mgh, write_nifti
+from tests.nsd_tree.formats import centred_affine, write_mgh, write_nifti
 from tests.nsd_tree.geometry import Geometry, apply_affine
 from tests.nsd_tree.rois import COLLECTIONS, SURFACE_COLLECTIONS
 from tests.nsd_tree.surfaces import FLAT_PATCH
@@ -1013,7 +1013,9 @@ def test_trap_37_flat_patches_hold_some_vertices_and_mark_their_border(tree: Tin
         np.testing.assert_array_equal(flat.faces, whole)
 
 
-def test_trap_38_another_count_of_nsdgeneral_is_no_error(tree: TinyTree, small: TinyTree) -> None:
+def test_trap_38_another_count_of_nsdgeneral_is_no_error(
+    small: TinyTree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     place = small.subjects[1].spaces["func1pt8mm"]
     with warnings.catch_warnings():
         warnings.simplefilter("error", DataWarning)
@@ -1025,6 +1027,20 @@ def test_trap_38_another_count_of_nsdgeneral_is_no_error(tree: TinyTree, small: 
         path = small.ppdata(1, "func1pt8mm") / "roi/nsdgeneral.nii.gz"
         write_nifti(path, fewer, place.affine)
         assert of(small).betas("nsdgeneral").n_voxels == (fewer == 1).sum() == (roi == 1).sum() - 1
+    # Of a subject that has the published grid, a count that is far off is worth a warning.
+    shape, root = (81, 104, 83), tmp_path / "real"
+    folder, affine = root / "nsddata/ppdata/subj01/func1pt8mm", centred_affine(shape, 1.8)
+    mask = np.arange(np.prod(shape)).reshape(shape) < 370_503
+    write_nifti(folder / "brainmask.nii.gz", mask.astype(np.int16), affine)
+    for n_voxels, is_told in ((15_724, False), (15_100, False), (12_000, True)):
+        place = np.arange(np.prod(shape)).reshape(shape)
+        roi = np.where(place < n_voxels, 1.0, np.where(place < 107_104, 0.0, -1.0))
+        write_nifti(folder / "roi/nsdgeneral.nii.gz", roi, affine)
+        assert main(["verify", str(root)]) == 0
+        said = capsys.readouterr().out
+        assert ("nsdgeneral 12000 (15724)" in said) == is_told
+        assert "Damaged" not in said
+        assert open_nsd(root).subject(1).mask("nsdgeneral").sum() == n_voxels
 
 
 def test_trap_39_every_model_says_which_betas_it_is_made_of(

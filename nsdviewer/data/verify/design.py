@@ -181,7 +181,7 @@ def check_pictures(book: Notebook, root: NsdRoot, scan: Scan) -> int | None:
     n_pictures = None
     if book.relative(path) not in scan.facts:
         return None
-    with book.guard(Topic.DESIGN, path), h5py.File(path, "r", locking=False) as file:
+    with book.guard(Topic.DESIGN, path), h5py.File(path, "r") as file:
         brick, step = file.get("imgBrick"), "download it again"
         if not isinstance(brick, h5py.Dataset):
             book.add(Level.DAMAGED, Topic.DESIGN, "it holds no array 'imgBrick'", step, path=path)
