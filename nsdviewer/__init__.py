@@ -8,18 +8,18 @@ from importlib import import_module
 from typing import Any
 
 _PLACES = {
-    "BetaMatrix": "nsdviewer.data.betas",
+    "BetaMatrix": "nsdviewer.data.betas.matrix",
     "BetaVersion": "nsdviewer.state",
     "Hemisphere": "nsdviewer.state",
-    "Layer": "nsdviewer.data.layers",
+    "Layer": "nsdviewer.data.spaces.layers",
     "Nsd": "nsdviewer.data.nsd",
-    "Reliability": "nsdviewer.data.reliability",
+    "Reliability": "nsdviewer.data.betas.reliability",
     "Space": "nsdviewer.state",
     "Subject": "nsdviewer.data.nsd",
-    "TrialTable": "nsdviewer.data.trials",
-    "noise_ceiling": "nsdviewer.data.reliability",
+    "TrialTable": "nsdviewer.data.trials.table",
+    "noise_ceiling": "nsdviewer.data.betas.reliability",
     "open_nsd": "nsdviewer.data.nsd",
-    "verify": "nsdviewer.data.verification",
+    "verify": "nsdviewer.data.verify.verification",
 }
 
 

@@ -4,6 +4,9 @@ The command line prints the sentence and exits with 1; the window shows it and g
 Anything else that is raised is a defect of ours.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class NsdViewerError(Exception):
     """Base of every error that a person, and not a programmer, has to mend."""
@@ -39,3 +42,10 @@ class Cancelled(Exception):
 
 class DataWarning(UserWarning):
     """Something on disk is odd or damaged, was left out, and the rest goes on."""
+
+
+def suggestion(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'X'?" for the nearest of `known`, or nothing where none is near."""
+    by_folded = {other.casefold(): other for other in known}
+    near = difflib.get_close_matches(name.casefold(), list(by_folded), n=1, cutoff=0.6)
+    return f" Did you mean '{by_folded[near[0]]}'?" if near else ""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas import BetaMatrix
+from nsdviewer.data.betas.matrix import BetaMatrix
+from nsdviewer.data.betas.reliability import compute_reliability
+from nsdviewer.data.betas.sites import Vertices
+from nsdviewer.data.formats.volumes import write_mgh, write_volume
 from nsdviewer.data.nsd import Subject, open_nsd
-from nsdviewer.data.reliability import compute_reliability
-from nsdviewer.data.sites import Vertices
-from nsdviewer.data.volumes import write_mgh, write_volume
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path, write_json
 from nsdviewer.jobs import PartProgress, StreamProgress

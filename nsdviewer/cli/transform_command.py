@@ -11,13 +11,19 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.formats.volumes import (
+    open_image,
+    read_mgh,
+    read_volume,
+    write_mgh,
+    write_volume,
+)
 from nsdviewer.data.layout import NsdRoot
-from nsdviewer.data.resampling import Interpolation
-from nsdviewer.data.routes import route
-from nsdviewer.data.spaces import Place, Sampling, affine_of, fourth_pixdim_of
-from nsdviewer.data.transform_steps import Allocate
-from nsdviewer.data.transforms import require_transform
-from nsdviewer.data.volumes import open_image, read_mgh, read_volume, write_mgh, write_volume
+from nsdviewer.data.spaces.places import Place, Sampling, affine_of, fourth_pixdim_of
+from nsdviewer.data.spaces.resampling import Interpolation
+from nsdviewer.data.spaces.routes import route
+from nsdviewer.data.spaces.steps import Allocate
+from nsdviewer.data.spaces.transforms import require_transform
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.jobs import PartProgress, StreamProgress
 

@@ -4,7 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
-from nsdviewer.data.verification import BetasHere, Level, Report, SubjectHere, verify
+from nsdviewer.data.verify.verification import BetasHere, Level, Report, SubjectHere, verify
 from nsdviewer.jobs import StreamProgress
 
 _TITLES = {

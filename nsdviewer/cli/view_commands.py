@@ -10,7 +10,7 @@ import numpy as np
 
 from nsdviewer.cli.data_commands import sidecar_of
 from nsdviewer.cli.workspace import open_workspace
-from nsdviewer.data.volumes import read_affine, write_volume
+from nsdviewer.data.formats.volumes import read_affine, write_volume
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path, write_json
 from nsdviewer.jobs import StreamProgress

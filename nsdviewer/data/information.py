@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.formats.number_tables import read_numbers
 from nsdviewer.data.layout import NsdRoot
-from nsdviewer.data.number_tables import read_numbers
 from nsdviewer.errors import RequestError
 from nsdviewer.state import Space
 

@@ -12,22 +12,22 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.beta_sources import read_header
-from nsdviewer.data.betas import BetaMatrix, open_betas
-from nsdviewer.data.layers import Layer
+from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
+from nsdviewer.data.betas.reliability import Reliability, compute_reliability, read_ncsnr
+from nsdviewer.data.betas.sites import Mask, MaskOrMasks
+from nsdviewer.data.betas.sources import read_header
+from nsdviewer.data.formats.volumes import read_affine
 from nsdviewer.data.layout import SURFACE_SPACES, NsdRoot, SubjectFiles
-from nsdviewer.data.maps import VoxelMap, read_map
-from nsdviewer.data.reliability import Reliability, compute_reliability, read_ncsnr
-from nsdviewer.data.resampling import Interpolation
-from nsdviewer.data.rois import roi_mask, roi_vertices
-from nsdviewer.data.sites import Mask, MaskOrMasks
-from nsdviewer.data.spaces import Place
-from nsdviewer.data.stimuli import Stimuli
-from nsdviewer.data.surfaces import Surface, read_surface
-from nsdviewer.data.timeseries import Run, list_runs
-from nsdviewer.data.traces import RunTraces, open_run
-from nsdviewer.data.trials import TrialTable, build_side_table, build_trial_table
-from nsdviewer.data.volumes import read_affine
+from nsdviewer.data.pictures.stimuli import Stimuli
+from nsdviewer.data.regions.maps import VoxelMap, read_map
+from nsdviewer.data.regions.rois import roi_mask, roi_vertices
+from nsdviewer.data.runs.timeseries import Run, list_runs
+from nsdviewer.data.runs.traces import RunTraces, open_run
+from nsdviewer.data.spaces.layers import Layer
+from nsdviewer.data.spaces.places import Place
+from nsdviewer.data.spaces.resampling import Interpolation
+from nsdviewer.data.surfaces.meshes import Surface, read_surface
+from nsdviewer.data.trials.table import TrialTable, build_side_table, build_trial_table
 from nsdviewer.errors import DataError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.state import BetaVersion, Experiment, Hemisphere, Space
@@ -78,7 +78,7 @@ class Subject:
         version: BetaVersion = BetaVersion.B3,
         with_pictures: bool = False,
     ) -> TrialTable:
-        """Return the trial table; see `nsdviewer.data.trials.TrialTable` for its columns."""
+        """Return the trial table; see `nsdviewer.data.trials.table.TrialTable` for its columns."""
         sessions = tuple(sorted({f.session for f in self.files.beta_files(space, version)}))
         if version.experiment is Experiment.CORE:
             return build_trial_table(self.files.root, self.number, sessions, with_pictures)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.responses import SessionStatistics
+from nsdviewer.data.betas.zscores import SessionStatistics
 from nsdviewer.models.checkpoints import load_checkpoint, save_checkpoint
 from nsdviewer.models.mapping_file import (
     MappingHeader,

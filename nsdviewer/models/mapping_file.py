@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from nsdviewer.data.responses import SessionStatistics
+from nsdviewer.data.betas.zscores import SessionStatistics
 from nsdviewer.errors import CheckpointError
 from nsdviewer.models.ridge import RidgeFit
 from nsdviewer.state import BetaVersion, Space

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.surfaces import Hemimesh
+from nsdviewer.data.surfaces.meshes import Hemimesh
 from nsdviewer.rendering.theme import PALETTES, colour_values
 from nsdviewer.state import FLAT, INFLATED, Camera, Hemisphere, Theme
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.layers import Layer, require_same_space
-from nsdviewer.data.surfaces import Hemimesh
+from nsdviewer.data.spaces.layers import Layer, require_same_space
+from nsdviewer.data.surfaces.meshes import Hemimesh
 from nsdviewer.mapping.maps import ConceptMap
 from nsdviewer.rendering.cortex import (
     OutlineTopology,

@@ -4,7 +4,7 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from nsdviewer.data.rois import load_collection, roi_mask
+from nsdviewer.data.regions.rois import load_collection, roi_mask
 from nsdviewer.errors import RequestError
 from nsdviewer.mapping.concepts import Term, TermKind, concept_direction, parse_concept
 from nsdviewer.mapping.maps import ConceptMap, encoder_map

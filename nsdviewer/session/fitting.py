@@ -5,14 +5,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas import BetaMatrix
-from nsdviewer.data.reliability import compute_reliability, noise_ceiling, read_ncsnr
-from nsdviewer.data.responses import (
+from nsdviewer.data.betas.matrix import BetaMatrix
+from nsdviewer.data.betas.reliability import compute_reliability, noise_ceiling, read_ncsnr
+from nsdviewer.data.betas.zscores import (
     SessionStatistics,
     average_responses,
     training_statistics,
 )
-from nsdviewer.data.trials import FULL_SPLIT
+from nsdviewer.data.trials.table import FULL_SPLIT
 from nsdviewer.errors import RequestError
 from nsdviewer.evaluation.metrics import two_way_identification
 from nsdviewer.jobs import PartProgress, Progress, SilentProgress

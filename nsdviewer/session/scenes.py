@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.layers import Layer
-from nsdviewer.data.spaces import Place
+from nsdviewer.data.spaces.layers import Layer
+from nsdviewer.data.spaces.places import Place
 from nsdviewer.errors import DataError
 from nsdviewer.mapping.maps import UNIT, ConceptMap
 from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve

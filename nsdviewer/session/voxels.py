@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.rois import load_collection
+from nsdviewer.data.regions.rois import load_collection
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Hemisphere

@@ -13,16 +13,16 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas import BetaMatrix, open_betas
-from nsdviewer.data.layers import Layer
+from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
+from nsdviewer.data.formats.volumes import read_volume
 from nsdviewer.data.layout import NsdRoot
-from nsdviewer.data.rois import list_collections, load_collection, roi_mask
-from nsdviewer.data.spaces import Place
-from nsdviewer.data.stimuli import Stimuli
-from nsdviewer.data.surfaces import Hemimesh, load_hemisphere, read_scalars
-from nsdviewer.data.transforms import VertexOperator, load_vertex_operator
-from nsdviewer.data.trials import TrialTable, build_trial_table
-from nsdviewer.data.volumes import read_volume
+from nsdviewer.data.pictures.stimuli import Stimuli
+from nsdviewer.data.regions.rois import list_collections, load_collection, roi_mask
+from nsdviewer.data.spaces.layers import Layer
+from nsdviewer.data.spaces.places import Place
+from nsdviewer.data.spaces.transforms import VertexOperator, load_vertex_operator
+from nsdviewer.data.surfaces.meshes import Hemimesh, load_hemisphere, read_scalars
+from nsdviewer.data.trials.table import TrialTable, build_trial_table
 from nsdviewer.errors import CheckpointError, RequestError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.models.decoder import Decoder, load_decoder

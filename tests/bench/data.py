@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 
 from nsdviewer import open_nsd
-from nsdviewer.data.betas import BetaMatrix
+from nsdviewer.data.betas.matrix import BetaMatrix
 from nsdviewer.data.simulate import design as designs
 from nsdviewer.data.simulate.behaviour import write_responses
 from nsdviewer.jobs import StreamProgress

@@ -24,17 +24,17 @@ from hypothesis import strategies as st
 
 from nsdviewer import open_nsd
 from nsdviewer.cli.main import main
-from nsdviewer.data.coco import read_coco
-from nsdviewer.data.hrf import read_hrf_index, read_hrf_library
 from nsdviewer.data.information import read_n_noise_components
 from nsdviewer.data.inventory import inventory
 from nsdviewer.data.layout import NsdRoot
-from nsdviewer.data.maps import read_map
 from nsdviewer.data.nsd import Subject
-from nsdviewer.data.roi_collections import load_collection
-from nsdviewer.data.routes import route
-from nsdviewer.data.spaces import Place
-from nsdviewer.data.traces import open_run
+from nsdviewer.data.pictures.coco import read_coco
+from nsdviewer.data.regions.maps import read_map
+from nsdviewer.data.regions.roi_collections import load_collection
+from nsdviewer.data.runs.hrf import read_hrf_index, read_hrf_library
+from nsdviewer.data.runs.traces import open_run
+from nsdviewer.data.spaces.places import Place
+from nsdviewer.data.spaces.routes import route
 from nsdviewer.errors import DataError, DataWarning, NsdViewerError
 from nsdviewer.state import BetaVersion, Hemisphere, Space
 from tests.nsd_tree import B2, B3, TinyTree, build_tree

@@ -8,10 +8,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from nsdviewer.data.hrf import NO_HRF, hrf_of, read_hrf_index, read_hrf_library
 from nsdviewer.data.information import read_n_noise_components
 from nsdviewer.data.inventory import Holding, InventoryEntry, inventory
 from nsdviewer.data.layout import NsdRoot, SubjectFiles
+from nsdviewer.data.runs.hrf import NO_HRF, hrf_of, read_hrf_index, read_hrf_library
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.state import BetaVersion, Space
 

@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 import scipy.io
 
-from nsdviewer.data.photographs import load_catalogue
+from nsdviewer import open_nsd
+from nsdviewer.data.pictures.photographs import load_catalogue
 from nsdviewer.data.simulate import (
     PRESETS,
     SIMULATED_FLAG,
@@ -490,3 +491,18 @@ def test_cancelling_leaves_nothing(tmp_path):
     with pytest.raises(Cancelled):
         simulate(tmp_path / "out", "mini", 1, 1, CheapEmbedding(), Impatient(), n_sessions=1)
     assert not list(tmp_path.iterdir())
+
+
+# --- time series -------------------------------------------------------------------------------
+
+
+def test_time_series_lie_where_the_reader_looks(mini_root, design):
+    subject = open_nsd(mini_root).subject(1)
+    assert [run.nsd_run for run in subject.runs()] == [1, 2]
+    run = subject.run(session=1, nsd_run=2)
+    assert run.n_volumes == 226
+    order = design["masterordering"][0, 63:125] - 1
+    np.testing.assert_array_equal(run.trials.nsd_ids, design["subjectim"][0, order] - 1)
+    mask = subject.brain_mask()
+    series = run.volume(100)
+    assert (series[mask] > 0).all() and (series[~mask] == 0).all()

@@ -20,21 +20,21 @@ import torch
 
 from nsdviewer import noise_ceiling, open_nsd
 from nsdviewer.cli.main import main
-from nsdviewer.data.coco import read_coco
-from nsdviewer.data.hrf import NO_HRF, hrf_of, read_hrf_index, read_hrf_library
-from nsdviewer.data.layers import Layer
+from nsdviewer.data.betas.zscores import average_responses, training_statistics
+from nsdviewer.data.formats.volumes import read_mgh
 from nsdviewer.data.layout import NsdRoot
-from nsdviewer.data.maps import read_map
 from nsdviewer.data.nsd import Subject
-from nsdviewer.data.responses import average_responses, training_statistics
-from nsdviewer.data.roi_collections import load_collection
-from nsdviewer.data.rois import read_ctab
-from nsdviewer.data.routes import route
-from nsdviewer.data.spaces import Place
-from nsdviewer.data.surface_files import read_scalars
-from nsdviewer.data.timeseries import Part
-from nsdviewer.data.traces import open_run
-from nsdviewer.data.volumes import read_mgh
+from nsdviewer.data.pictures.coco import read_coco
+from nsdviewer.data.regions.maps import read_map
+from nsdviewer.data.regions.roi_collections import load_collection
+from nsdviewer.data.regions.rois import read_ctab
+from nsdviewer.data.runs.hrf import NO_HRF, hrf_of, read_hrf_index, read_hrf_library
+from nsdviewer.data.runs.timeseries import Part
+from nsdviewer.data.runs.traces import open_run
+from nsdviewer.data.spaces.layers import Layer
+from nsdviewer.data.spaces.places import Place
+from nsdviewer.data.spaces.routes import route
+from nsdviewer.data.surfaces.surface_files import read_scalars
 from nsdviewer.errors import CheckpointError, DataError, DataWarning, RequestError, SpaceError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.models.decoder import Decoder, load_decoder

@@ -7,7 +7,7 @@ import open_clip
 import pytest
 import torch
 
-from nsdviewer.data.photographs import load_catalogue, render_crops
+from nsdviewer.data.pictures.photographs import load_catalogue, render_crops
 from nsdviewer.errors import DataError, ModelUnavailableError, RequestError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.models.conse import ConseEmbedding

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from nsdviewer.data.spaces import Place
+from nsdviewer.data.spaces.places import Place
 from nsdviewer.errors import RequestError, SpaceError
 from nsdviewer.rendering.brain3d import render_brain
 from nsdviewer.rendering.cortex import outline_topology, shape_hemisphere

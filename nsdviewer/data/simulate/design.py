@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.io
 from numpy.typing import NDArray
 
-from nsdviewer.data.photographs import Crop
+from nsdviewer.data.pictures.photographs import Crop
 from nsdviewer.files import atomic_path
 
 N_IMAGES = 73_000

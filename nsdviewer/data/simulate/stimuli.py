@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from nsdviewer.data.photographs import (
+from nsdviewer.data.pictures.photographs import (
     STIMULUS_SIZE_PX,
     Crop,
     Photograph,

@@ -1,1 +1,1 @@
-"""The parts of `nsdviewer verify`; `nsdviewer.data.verification` calls them one after the other."""
+"""The parts of `nsdviewer verify`, which `verification` calls one after the other."""

@@ -11,16 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nsdviewer.data.beta_sources import STORED_PER_PSC, BetaSource
-from nsdviewer.data.betas import BetaMatrix
-from nsdviewer.data.design import SESSIONS_OF_SUBJECT, TRIALS_PER_SESSION, Design
-from nsdviewer.data.layout import SURFACE_SPACES, BetaFile, Storage, SubjectFiles
-from nsdviewer.data.reliability import compute_reliability, read_ncsnr
-from nsdviewer.data.sites import MaskOrMasks, Sites, Vertices, Voxels, sites_of
-from nsdviewer.data.trials import TrialTable
+from nsdviewer.data.betas.matrix import BetaMatrix
+from nsdviewer.data.betas.reliability import compute_reliability, read_ncsnr
+from nsdviewer.data.betas.sites import MaskOrMasks, Sites, Vertices, Voxels, sites_of
+from nsdviewer.data.betas.sources import BetaSource
+from nsdviewer.data.formats.volumes import read_mgh, read_volume
+from nsdviewer.data.layout import STORED_PER_PSC, SURFACE_SPACES, BetaFile, Storage, SubjectFiles
+from nsdviewer.data.trials.design import SESSIONS_OF_SUBJECT, TRIALS_PER_SESSION, Design
+from nsdviewer.data.trials.table import TrialTable
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, ranges
 from nsdviewer.data.verify.report import Agreement, BetasHere
-from nsdviewer.data.volumes import read_mgh, read_volume
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.jobs import PartProgress, Progress, SilentProgress
 from nsdviewer.state import Experiment, Hemisphere, Space

@@ -6,13 +6,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.formats.volumes import read_mgh, read_volume
 from nsdviewer.data.layout import SubjectFiles
-from nsdviewer.data.maps import as_labels
-from nsdviewer.data.published import N_FSAVERAGE_VERTICES, ROI_TOLERANCE, SUBJECTS, PublishedSubject
+from nsdviewer.data.regions.maps import as_labels
 from nsdviewer.data.verify.findings import Level, Notebook, Topic
 from nsdviewer.data.verify.grids import Grids
+from nsdviewer.data.verify.published import (
+    N_FSAVERAGE_VERTICES,
+    ROI_TOLERANCE,
+    SUBJECTS,
+    PublishedSubject,
+)
 from nsdviewer.data.verify.scan import Scan
-from nsdviewer.data.volumes import read_mgh, read_volume
 from nsdviewer.state import BetaVersion, Hemisphere, Space
 
 # Medians are published with three digits; a ROI of another release moves them a little.

@@ -7,19 +7,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from nsdviewer.data import published
-from nsdviewer.data.design import (
+from nsdviewer.data.formats.number_tables import read_numbers
+from nsdviewer.data.formats.tables import read_table, to_numbers
+from nsdviewer.data.layout import NsdRoot, SubjectFiles
+from nsdviewer.data.trials.design import (
     SESSIONS_OF_SUBJECT,
     TRIALS_PER_RUN,
     TRIALS_PER_SESSION,
     Design,
     read_design,
 )
-from nsdviewer.data.layout import NsdRoot, SubjectFiles
-from nsdviewer.data.number_tables import read_numbers
-from nsdviewer.data.pictures import read_pictures
-from nsdviewer.data.tables import read_table, to_numbers
-from nsdviewer.data.trials import build_trial_table
+from nsdviewer.data.trials.picture_table import read_pictures
+from nsdviewer.data.trials.table import build_trial_table
+from nsdviewer.data.verify import published
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, grid_text, listed, ranges
 from nsdviewer.data.verify.scan import Scan
 

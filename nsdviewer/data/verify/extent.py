@@ -1,8 +1,8 @@
 """Which optional parts of a subject are there: surfaces, transforms, labels, time series."""
 
 from nsdviewer.data.layout import SubjectFiles
-from nsdviewer.data.spaces import ANATOMICAL, DEPTHS, FUNCTIONAL, Sampling
-from nsdviewer.data.surfaces import list_shapes
+from nsdviewer.data.spaces.places import ANATOMICAL, DEPTHS, FUNCTIONAL, Sampling
+from nsdviewer.data.surfaces.meshes import list_shapes
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, listed
 from nsdviewer.data.verify.scan import Scan
 from nsdviewer.state import Hemisphere

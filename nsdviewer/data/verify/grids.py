@@ -5,12 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from nsdviewer.data import published
-from nsdviewer.data.design import TRIALS_PER_SESSION
-from nsdviewer.data.transforms import read_pullback, read_vertex_numbers
+from nsdviewer.data.formats.volumes import open_image
+from nsdviewer.data.spaces.transforms import read_pullback, read_vertex_numbers
+from nsdviewer.data.trials.design import TRIALS_PER_SESSION
+from nsdviewer.data.verify import published
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, grid_text, listed
 from nsdviewer.data.verify.scan import FileFacts, NiftiCodes, Scan
-from nsdviewer.data.volumes import open_image
 from nsdviewer.jobs import Progress
 from nsdviewer.state import BetaVersion, Experiment, Space
 

@@ -3,14 +3,14 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.ctab import PUBLISHED_NAMES, SUBCORTICAL, read_ctab, table_paths
+from nsdviewer.data.formats.volumes import read_mgh, read_volume
 from nsdviewer.data.layout import SubjectFiles
-from nsdviewer.data.maps import as_labels, is_surface_collection
-from nsdviewer.data.published import ROI_COLLECTIONS
-from nsdviewer.data.rois import list_collections
+from nsdviewer.data.regions.ctab import PUBLISHED_NAMES, SUBCORTICAL, read_ctab, table_paths
+from nsdviewer.data.regions.maps import as_labels, is_surface_collection
+from nsdviewer.data.regions.rois import list_collections
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, listed
+from nsdviewer.data.verify.published import ROI_COLLECTIONS
 from nsdviewer.data.verify.scan import FileFacts, Scan
-from nsdviewer.data.volumes import read_mgh, read_volume
 from nsdviewer.state import Hemisphere, Space
 
 Labels = NDArray[np.int32]

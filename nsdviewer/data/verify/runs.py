@@ -4,8 +4,8 @@ import re
 from collections import Counter, defaultdict
 from pathlib import Path
 
-from nsdviewer.data.integrity import FileKind
 from nsdviewer.data.verify.findings import Level, Notebook, Topic
+from nsdviewer.data.verify.integrity import FileKind
 from nsdviewer.data.verify.scan import FileFacts, Scan
 
 # Physiology has rates of its own.

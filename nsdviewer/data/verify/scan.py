@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.beta_sources import read_header
-from nsdviewer.data.integrity import FileKind, cost_bytes, kinds_in, require_whole
+from nsdviewer.data.betas.sources import read_header
+from nsdviewer.data.formats.number_tables import read_numbers
+from nsdviewer.data.formats.volumes import open_image
 from nsdviewer.data.layout import BetaFile, Storage
-from nsdviewer.data.number_tables import read_numbers
-from nsdviewer.data.surface_files import read_mesh_size, read_scalars
+from nsdviewer.data.surfaces.surface_files import read_mesh_size, read_scalars
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, listed
+from nsdviewer.data.verify.integrity import FileKind, cost_bytes, kinds_in, require_whole
 from nsdviewer.data.verify.places import Location, locate
-from nsdviewer.data.volumes import open_image
 from nsdviewer.errors import Cancelled, DataWarning, NsdViewerError
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.state import Hemisphere

@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 
-from nsdviewer.data.design import TRIALS_PER_SESSION, legacy_sessions
 from nsdviewer.data.layout import SURFACE_SPACES, BetaFile, SubjectFiles
-from nsdviewer.data.published import SUBJECTS
-from nsdviewer.data.trials import LEGACY_SPLIT
+from nsdviewer.data.trials.design import TRIALS_PER_SESSION, legacy_sessions
+from nsdviewer.data.trials.table import LEGACY_SPLIT
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, ranges, sessions_are
+from nsdviewer.data.verify.published import SUBJECTS
 from nsdviewer.data.verify.report import BetasHere
 from nsdviewer.data.verify.scan import Scan
 from nsdviewer.state import BetaVersion, Experiment, Hemisphere, Space

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
-from nsdviewer.data.photographs import apply_crop, choose_crop
+from nsdviewer.data.pictures.photographs import apply_crop, choose_crop
 from nsdviewer.errors import DataError
 from nsdviewer.files import atomic_path
 from nsdviewer.jobs import Progress

@@ -1,0 +1,1 @@
+"""Single-trial responses: files of every format, their cache, z-scores, reliability."""

@@ -1,0 +1,98 @@
+"""Responses made comparable: z-scored per session with training trials only, repeats averaged."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.data.betas.matrix import BetaMatrix
+from nsdviewer.data.trials.design import TRIALS_PER_SESSION
+from nsdviewer.data.trials.table import TrialTable
+from nsdviewer.errors import DataError
+from nsdviewer.jobs import Progress
+
+
+@dataclass(frozen=True)
+class SessionStatistics:
+    """Mean and deviation of each voxel over each session's training trials.
+
+    Attributes
+    ----------
+    mean_psc, sd_psc
+        (n_sessions, n_voxels) float32; NaN for sessions without data, session 1 in row 0.
+    """
+
+    mean_psc: NDArray[np.float32]
+    sd_psc: NDArray[np.float32]
+
+    def zscore(self, psc: NDArray[np.float32], sessions: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return z-scores of (n_trials, n_voxels) responses; `sessions` (n_trials,) from 1.
+
+        Raises
+        ------
+        DataError
+            If a session has no statistics.
+        """
+        if sessions.max(initial=0) > len(self.mean_psc):
+            raise DataError(
+                f"There are no training statistics for session {int(sessions.max())}; fit the model "
+                "again with that session on disk."
+            )
+        row = sessions - 1
+        return (psc - self.mean_psc[row]) / self.sd_psc[row]
+
+
+def training_statistics(
+    betas: BetaMatrix, table: TrialTable, trials: NDArray[np.int64], progress: Progress
+) -> SessionStatistics:
+    """Return each session's statistics over `trials`, the training trials.
+
+    A voxel that does not vary in a session carries nothing there: its deviation is NaN.
+    """
+    n_sessions = table.n_sessions
+    mean = np.full((n_sessions, betas.n_voxels), np.nan, np.float32)
+    sd = np.full_like(mean, np.nan)
+    session_of = table.column("session")[trials]
+    for session in range(1, n_sessions + 1):
+        progress.report(session / n_sessions, f"statistics of session {session}")
+        chosen = trials[session_of == session]
+        if len(chosen) < 2:
+            continue
+        psc = betas.psc(chosen)
+        mean[session - 1] = psc.mean(0)
+        sd[session - 1] = psc.std(0, ddof=1)
+    sd[sd == 0] = np.nan
+    return SessionStatistics(mean, sd)
+
+
+def average_responses(
+    betas: BetaMatrix,
+    table: TrialTable,
+    trials: NDArray[np.int64],
+    statistics: SessionStatistics,
+    progress: Progress,
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
+    """Average z-scored responses over the repetitions of each picture.
+
+    Returns
+    -------
+    nsd_ids
+        (n_images,) ascending 0-based 73k ids.
+    responses
+        (n_images, n_voxels) float32; repetitions without data are left out, a voxel without any
+        is 0, the mean.
+    n_repeats
+        (n_images,) number of trials of each picture.
+    """
+    nsd_ids, image = np.unique(table.column("nsd_id")[trials], return_inverse=True)
+    total = np.zeros((len(nsd_ids), betas.n_voxels), np.float32)
+    count = np.zeros_like(total)
+    for start in range(0, len(trials), TRIALS_PER_SESSION):
+        progress.report(start / len(trials), "averaging repetitions")
+        part = slice(start, start + TRIALS_PER_SESSION)
+        z = statistics.zscore(betas.psc(trials[part]), table.column("session")[trials[part]])
+        there = np.isfinite(z)
+        np.add.at(total, image[part], np.where(there, z, 0))
+        np.add.at(count, image[part], there.astype(np.float32))
+    mean = np.divide(total, count, out=total, where=count > 0)
+    return nsd_ids, mean, np.bincount(image)

@@ -1,0 +1,1 @@
+"""Regions and scalar maps on voxels and vertices, and masks by expression."""

@@ -1,0 +1,1 @@
+"""Where data lie, and what moves them: transform files, resampling, layers."""

@@ -1,0 +1,1 @@
+"""FreeSurfer folders: meshes, measures and flat patches."""

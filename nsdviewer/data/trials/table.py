@@ -1,0 +1,256 @@
+"""The trial table: one row a stimulus trial, joined from design and behaviour."""
+
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import scipy.io
+from numpy.typing import NDArray
+
+from nsdviewer.data.layout import NsdRoot, SubjectFiles
+from nsdviewer.data.trials.behaviour import count_sessions, join_behaviour
+from nsdviewer.data.trials.design import (
+    RUN_OF_POSITION,
+    SESSIONS_OF_SUBJECT,
+    TRIAL_OF_POSITION,
+    TRIALS_PER_SESSION,
+    legacy_sessions,
+    read_design,
+)
+from nsdviewer.data.trials.picture_table import join_pictures
+from nsdviewer.errors import DataError, RequestError
+from nsdviewer.files import atomic_path
+from nsdviewer.state import Experiment
+
+FULL_SPLIT = "full-40"
+LEGACY_SPLIT = "legacy-37"
+SPECIAL = "special515"
+
+
+@dataclass(frozen=True)
+class TrialTable:
+    """Trials of one subject in order of presentation.
+
+    Attributes
+    ----------
+    frame
+        One row a trial: ``trial`` (0-based over the whole experiment), ``session`` (from 1),
+        ``run`` (1..12), ``trial_in_run`` (from 1), ``nsd_id`` and ``image_10k`` (0-based; −1 in
+        side experiments), ``repetition`` (from 1), ``n_repetitions`` (showings of the picture in
+        the sessions that the table covers), ``shared``, ``split_full_40`` and ``split_legacy_37``
+        (``train``, ``test``, or empty for trials the split leaves out), ``has_betas`` (whether the
+        session's betas are on this disk); where ``responses.tsv`` is there, the behaviour of
+        `nsdviewer.data.trials.behaviour.BEHAVIOUR_COLUMNS`, NaN where there is none.
+    special
+        73k ids of the shared pictures that all eight subjects saw three times.
+    """
+
+    subject: int
+    frame: pd.DataFrame
+    special: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+    def column(self, name: str) -> NDArray[np.int64]:
+        """Return one column as an array."""
+        return np.asarray(self.frame[name].to_numpy())
+
+    @cached_property
+    def n_sessions(self) -> int:
+        """Number of sessions the table covers."""
+        return int(self.frame["session"].max())
+
+    def repeats_of(self, trial: int) -> NDArray[np.int64]:
+        """Return all trials with betas that showed the same picture as `trial`, ascending."""
+        ids = self.column("nsd_id")
+        return np.flatnonzero((ids == ids[trial]) & self.column("has_betas").astype(bool))
+
+    def require(self, trials: tuple[int, ...]) -> None:
+        """Raise `RequestError` if one of `trials` does not exist."""
+        has_betas = self.column("has_betas").astype(bool)
+        for trial in trials:
+            if 0 <= trial < len(self) and not has_betas[trial]:
+                raise RequestError(
+                    f"Trial {trial} belongs to session {self.column('session')[trial]}, whose "
+                    "betas are not on this disk; download that session or choose other trials."
+                )
+            if not 0 <= trial < len(self):
+                raise RequestError(
+                    f"Trial {trial} does not exist: subject {self.subject} has trials 0 to "
+                    f"{len(self) - 1} in {self.n_sessions} sessions on this disk."
+                )
+
+    def select(self, expression: str) -> NDArray[np.int64]:
+        """Return the trials that `expression` names, ascending.
+
+        ``0,5,750:760`` (0-based, end excluded), ``all``, ``shared``, ``train``, ``session:N``,
+        ``test:full-40``, ``test:legacy-37``, ``train:legacy-37`` or ``special515``.
+        """
+        parts = [self._select_one(p.strip()) for p in expression.split(",") if p.strip()]
+        if not parts:
+            raise RequestError("No trials are named; write for example --trials 0,5,750:760.")
+        return np.unique(np.concatenate(parts))
+
+    def _select_one(self, part: str) -> NDArray[np.int64]:
+        here = self.column("has_betas").astype(bool)
+        named = {
+            "all": True,
+            "shared": self.column("shared").astype(bool),
+            "train": self.column("split_full_40") == "train",
+            f"train:{FULL_SPLIT}": self.column("split_full_40") == "train",
+            f"test:{FULL_SPLIT}": self.column("split_full_40") == "test",
+            f"train:{LEGACY_SPLIT}": self.column("split_legacy_37") == "train",
+            f"test:{LEGACY_SPLIT}": self.column("split_legacy_37") == "test",
+            SPECIAL: np.isin(self.column("nsd_id"), self.special),
+        }
+        if part in named:
+            return np.flatnonzero(here & named[part])
+        if match := re.fullmatch(r"session:(\d+)", part):
+            found = np.flatnonzero((self.column("session") == int(match.group(1))) & here)
+            if len(found) == 0:
+                sessions = np.unique(self.column("session")[here])
+                raise RequestError(
+                    f"Session {match.group(1)} is not on this disk; there are "
+                    f"{', '.join(map(str, sessions))}."
+                )
+            return found
+        if match := re.fullmatch(r"(\d+):(\d+)", part):
+            start, stop = int(match.group(1)), int(match.group(2))
+            if stop <= start:
+                raise RequestError(f"'{part}' names no trial: the end comes before the start.")
+            chosen = np.arange(start, stop)
+            self.require(tuple(chosen.tolist()) if stop <= len(self) else (stop - 1,))
+            return chosen
+        if re.fullmatch(r"\d+", part):
+            self.require((int(part),))
+            return np.array([int(part)])
+        raise RequestError(
+            f"'{part}' names no trials; write numbers (0,5,750:760), all, shared, train, "
+            f"session:N, {SPECIAL}, test:{FULL_SPLIT} or test:{LEGACY_SPLIT}."
+        )
+
+    def write_csv(self, path: Path) -> None:
+        """Write the table as CSV."""
+        with atomic_path(path) as temporary:
+            self.frame.to_csv(temporary, index=False)
+
+
+def build_trial_table(
+    root: NsdRoot, subject: int, sessions: tuple[int, ...], with_pictures: bool = False
+) -> TrialTable:
+    """Join design and behaviour into the trials of `subject` up to the last of `sessions`.
+
+    Sessions before the last one that are not in `sessions` keep their trials, so that numbers stay
+    those of the experiment, with ``has_betas`` False. Without any session the table covers those
+    that the response table speaks of, else those that NSD's subject did.
+
+    Parameters
+    ----------
+    with_pictures
+        Also join what is known of each picture; see `picture_table.read_pictures`.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, damaged, or contradicts another.
+    """
+    design = read_design(root)
+    if not 1 <= subject <= len(design.nsd_id):
+        raise DataError(
+            f"The design {root.design_file} knows no subject {subject}; download it again."
+        )
+    responses = SubjectFiles(root, subject).responses_file
+    n_sessions = max(sessions, default=0) or _sessions_done(subject, responses)
+    n_trials = min(TRIALS_PER_SESSION * n_sessions, len(design.image_10k))
+    image_10k = design.image_10k[:n_trials]
+    trial = np.arange(n_trials)
+    position = trial % TRIALS_PER_SESSION
+    frame = pd.DataFrame(
+        {
+            "trial": trial,
+            "session": trial // TRIALS_PER_SESSION + 1,
+            "run": RUN_OF_POSITION[position],
+            "trial_in_run": TRIAL_OF_POSITION[position],
+            "nsd_id": design.nsd_id[subject - 1, image_10k],
+            "image_10k": image_10k,
+        }
+    )
+    frame["repetition"] = frame.groupby("image_10k").cumcount() + 1
+    frame["n_repetitions"] = design.count_repetitions(n_sessions)[image_10k]
+    frame["shared"] = image_10k < len(design.shared)
+    side = np.where(frame["shared"], "test", "train")
+    frame["split_full_40"] = side
+    frame["split_legacy_37"] = np.where(frame["session"] <= legacy_sessions(subject), side, "")
+    frame["has_betas"] = np.isin(frame["session"], sessions)
+    if responses.exists():
+        frame = join_behaviour(frame, subject, responses)
+    if with_pictures and root.stim_info_file.exists():
+        frame = join_pictures(frame, root, design)
+    special = design.shared_seen_by_all(3, SESSIONS_OF_SUBJECT)
+    return TrialTable(subject, frame, special)
+
+
+def _sessions_done(subject: int, responses: Path) -> int:
+    found = count_sessions(responses) if responses.exists() else 0
+    return found or SESSIONS_OF_SUBJECT.get(subject, max(SESSIONS_OF_SUBJECT.values()))
+
+
+def build_side_table(
+    root: NsdRoot, subject: int, experiment: Experiment, n_trials: int, sessions: tuple[int, ...]
+) -> TrialTable:
+    """Return the trials of a side experiment, whose pictures are not those of the core one.
+
+    Parameters
+    ----------
+    n_trials
+        Responses in each session's file.
+    """
+    n_all = n_trials * max(sessions)
+    trial = np.arange(n_all)
+    frame = pd.DataFrame(
+        {
+            "trial": trial,
+            "session": trial // n_trials + 1,
+            "run": np.zeros(n_all, np.int64),
+            "trial_in_run": np.zeros(n_all, np.int64),
+            "nsd_id": np.full(n_all, -1),
+            "image_10k": np.full(n_all, -1),
+            "repetition": np.ones(n_all, np.int64),
+            "n_repetitions": np.ones(n_all, np.int64),
+            "shared": np.zeros(n_all, bool),
+            "split_full_40": "",
+            "split_legacy_37": "",
+        }
+    )
+    if experiment is Experiment.SYNTHETIC:
+        _add_synthetic_design(frame, root)
+    frame["has_betas"] = np.isin(frame["session"], sessions)
+    return TrialTable(subject, frame, np.zeros(0, np.int64))
+
+
+def _add_synthetic_design(frame: pd.DataFrame, root: NsdRoot) -> None:
+    """Add ``synthetic_id``, 0-based among the 284 synthetic pictures, where the design is there."""
+    path = root.experiment_folder("nsdsynthetic") / "nsdsynthetic_expdesign.mat"
+    if not path.exists():
+        return
+    try:
+        content = scipy.io.loadmat(path)
+        order = content["masterordering"].astype(np.int64).ravel() - 1
+        pattern = np.asarray(content["stimpattern"]).reshape(-1, content["stimpattern"].shape[-1])
+        per_run = np.rint(pattern.sum(axis=1)).astype(np.int64)
+    except Exception as error:  # scipy raises many kinds for damaged files
+        raise DataError(f"The design {path} is damaged ({error}); download it again.") from error
+    if len(order) != len(frame) or per_run.sum() != len(frame):
+        raise DataError(
+            f"The design {path} plans {len(order)} trials and the betas hold {len(frame)}; one of "
+            "them is damaged: download both again."
+        )
+    frame["run"] = np.repeat(np.arange(1, len(per_run) + 1), per_run)
+    frame["trial_in_run"] = np.concatenate([np.arange(1, n + 1) for n in per_run])
+    frame["synthetic_id"] = order
+    frame["repetition"] = frame.groupby("synthetic_id").cumcount() + 1
+    frame["n_repetitions"] = np.bincount(order)[order]
