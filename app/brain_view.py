@@ -85,6 +85,12 @@ class BrainView(QtInteractor):
             width / height,
         )
 
+    def close(self) -> None:
+        super().close()
+        # Context and surface are Qt's. A wrapper that outlives them answers for whatever comes to
+        # lie at their address, and calls its methods: a crash, or a menu bar that is a surface.
+        self._forget_context()
+
     def paintGL(self) -> None:
         super().paintGL()
         self.rendered.emit()
