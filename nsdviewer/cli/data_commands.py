@@ -1,6 +1,8 @@
 """Commands that read a tree and write what is in it."""
 
 import argparse
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas.matrix import BetaMatrix
-from nsdviewer.data.betas.reliability import compute_reliability
-from nsdviewer.data.betas.sites import Vertices
+from nsdviewer.data.betas.sites import MaskOrMasks, Vertices
 from nsdviewer.data.formats.volumes import write_mgh, write_volume
+from nsdviewer.data.inventory import inventory
 from nsdviewer.data.nsd import Subject, open_nsd
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path, write_json
-from nsdviewer.jobs import PartProgress, StreamProgress
+from nsdviewer.jobs import StreamProgress
 from nsdviewer.state import BetaVersion, Space
 
 
@@ -85,7 +87,8 @@ def run_trials(arguments: argparse.Namespace) -> int:
     """Write the trial table, with what is known of each picture."""
     require_suffix(arguments.out, ".csv")
     subject, space, version = open_subject(arguments)
-    subject.trials(space, version, with_pictures=True).write_csv(arguments.out)
+    table = subject.trials(space, version, with_pictures=True, coco=arguments.coco)
+    table.write_csv(arguments.out)
     print(arguments.out)
     return 0
 
@@ -96,12 +99,9 @@ def run_ncsnr(arguments: argparse.Namespace) -> int:
     is_surface = space in (Space.FSAVERAGE, Space.NATIVESURFACE)
     suffixes = (".mgh", ".mgz") if is_surface else (".nii.gz", ".nii")
     require_suffix(arguments.out, *suffixes)
-    progress = StreamProgress()
     roi = "all" if is_surface or space is Space.MNI else "brainmask"
-    betas = subject.betas(roi, space, version, PartProgress(progress, 0.0, 0.5))
-    table = subject.trials(space, version)
-    values = compute_reliability(betas, table, PartProgress(progress, 0.5, 1.0)).ncsnr
-    for path in _write_sites(arguments.out, betas, values, subject, space):
+    values = subject.reliability(roi, space, version, StreamProgress()).ncsnr
+    for path in _write_sites(arguments.out, subject.mask(roi, space), values, subject, space):
         print(path)
     sidecar = sidecar_of(arguments.out)
     write_json(sidecar, {"what": "ncsnr recomputed", **_origin(subject, space, version)})
@@ -110,18 +110,36 @@ def run_ncsnr(arguments: argparse.Namespace) -> int:
 
 
 def _write_sites(
-    out: Path, betas: BetaMatrix, values: NDArray[np.float32], subject: Subject, space: Space
+    out: Path, mask: MaskOrMasks, values: NDArray[np.float32], subject: Subject, space: Space
 ) -> list[Path]:
     """Write one value a site: a volume, or ``lh.`` and ``rh.`` maps; NaN elsewhere."""
-    if not isinstance(betas.sites, Vertices):
-        volume = np.full(betas.shape, np.nan, np.float32)
-        volume[tuple(betas.ijk.T)] = values
+    if not isinstance(mask, Mapping):
+        volume = np.full(mask.shape, np.nan, np.float32)
+        volume[mask] = values
         write_volume(out, volume, subject.affine(space))
         return [out]
-    written = []
-    for hemisphere, vertices in betas.sites.vertex.items():
-        on_mesh = np.full(betas.sites.n_vertices[hemisphere], np.nan, np.float32)
-        on_mesh[vertices] = values[betas.sites.columns(hemisphere)]
+    written, start = [], 0
+    for hemisphere, vertices in mask.items():
+        stop = start + int(vertices.sum())
+        on_mesh = np.full(len(vertices), np.nan, np.float32)
+        on_mesh[vertices] = values[start:stop]
         written.append(out.with_name(f"{hemisphere.value}.{out.name}"))
         write_mgh(written[-1], on_mesh)
+        start = stop
     return written
+
+
+def run_inventory(arguments: argparse.Namespace) -> int:
+    """List what is on disk, also what is not opened here, and what it is."""
+    root = open_nsd(arguments.root).root
+    where = root if arguments.subject is None else root.subject(arguments.subject)
+    entries = inventory(where)
+    if arguments.json:
+        rows = [{**vars(e), "kind": e.kind.value, "path": str(e.path)} for e in entries]
+        print(json.dumps(rows, indent=2))
+        return 0
+    for entry in entries:
+        opened = "" if entry.is_opened else "  (not opened by this version)"
+        size = f"· {entry.n_files:,} files, {entry.n_bytes / 1e6:,.1f} MB"
+        print(f"{entry.path.relative_to(root.path)}: {entry.description} {size}{opened}")
+    return 0

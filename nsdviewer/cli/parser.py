@@ -109,12 +109,21 @@ def _add_data(commands: Commands) -> None:
     trials = commands.add_parser("trials", help="the joined trial table")
     _subject_options(trials)
     trials.add_argument("--out", type=Path, required=True, metavar="X.csv")
+    trials.add_argument(
+        "--coco", type=Path, default=None, metavar="DIR", help="folder of COCO's annotations"
+    )
     trials.set_defaults(run=_when_asked("data_commands", "run_trials"))
 
     ncsnr = commands.add_parser("ncsnr", help="reliability recomputed from the betas")
     _subject_options(ncsnr)
     ncsnr.add_argument("--out", type=Path, required=True, metavar="X.nii.gz")
     ncsnr.set_defaults(run=_when_asked("data_commands", "run_ncsnr"))
+
+    listing = commands.add_parser("inventory", help="what is on disk, opened here or not")
+    listing.add_argument("root", type=Path, metavar="ROOT")
+    listing.add_argument("--subject", type=int, default=None)
+    listing.add_argument("--json", action="store_true")
+    listing.set_defaults(run=_when_asked("data_commands", "run_inventory"))
 
     embed = commands.add_parser("embed", help="embed the shown pictures; cached, resumable")
     _subject_options(embed)

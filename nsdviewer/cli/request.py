@@ -10,7 +10,7 @@ LATER = {
 
 COMMANDS = (
     "demo", "simulate", "betas", "trials", "ncsnr", "embed", "fit", "decode", "map", "figure",
-    "train", "doctor", "transform", "verify", *LATER,
+    "train", "doctor", "inventory", "transform", "verify", *LATER,
 )  # fmt: skip
 
 

@@ -7,17 +7,19 @@
 >>> x = betas.psc(trials.select("test:full-40"))  # (3000, n_voxels) percent signal change
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
-from nsdviewer.data.betas.reliability import Reliability, compute_reliability, read_ncsnr
+from nsdviewer.data.betas.reliability import Reliability, read_ncsnr, stream_reliability
 from nsdviewer.data.betas.sites import Mask, MaskOrMasks
 from nsdviewer.data.betas.sources import read_header
 from nsdviewer.data.formats.volumes import read_affine
 from nsdviewer.data.layout import SURFACE_SPACES, NsdRoot, SubjectFiles
+from nsdviewer.data.pictures.coco import join_coco
 from nsdviewer.data.pictures.stimuli import Stimuli
 from nsdviewer.data.regions.maps import VoxelMap, read_map
 from nsdviewer.data.regions.rois import roi_mask, roi_vertices
@@ -77,11 +79,24 @@ class Subject:
         space: Space = Space.FUNC1PT8MM,
         version: BetaVersion = BetaVersion.B3,
         with_pictures: bool = False,
+        coco: Path | None = None,
     ) -> TrialTable:
-        """Return the trial table; see `nsdviewer.data.trials.table.TrialTable` for its columns."""
+        """Return the trial table; see `nsdviewer.data.trials.table.TrialTable` for its columns.
+
+        Parameters
+        ----------
+        with_pictures
+            Also join what is known of each picture, COCO's annotations included where they are in
+            the root or in `coco`.
+        coco
+            Folder of COCO's annotation files.
+        """
         sessions = tuple(sorted({f.session for f in self.files.beta_files(space, version)}))
         if version.experiment is Experiment.CORE:
-            return build_trial_table(self.files.root, self.number, sessions, with_pictures)
+            table = build_trial_table(self.files.root, self.number, sessions, with_pictures)
+            if not with_pictures or not self.files.root.stim_info_file.exists():
+                return table
+            return replace(table, frame=join_coco(table.frame, self.files.root, coco))
         self.files.sessions(space, version)
         n_trials = read_header(self.files.beta_files(space, version)[0]).n_trials
         return build_side_table(
@@ -135,8 +150,9 @@ class Subject:
     ) -> Reliability:
         """Return reliability recomputed from the betas; `ncsnr` reads what NSD computed."""
         progress = progress or SilentProgress()
-        betas = self.betas(roi, space, version, progress)
-        return compute_reliability(betas, self.trials(space, version), progress)
+        table = self.trials(space, version)
+        mask = self.mask(roi, space)
+        return stream_reliability(self.files, space, version, mask, table, progress)
 
     def ncsnr(
         self,

@@ -129,6 +129,35 @@ def test_an_embedding_without_a_generator_still_gives_maps_and_figures(
     assert run("map", mini.root, "--subject", 1, *options[4:], "--out", tmp_path / "n.png") == 1
 
 
+def test_coco_annotations_join_the_trials(mini: Subject, tmp_path: Path) -> None:
+    out = tmp_path / "trials.csv"
+    frame = mini.workspace.root.stim_info_file
+    coco_id = int(
+        pd.read_csv(frame, index_col=0)["cocoId"][mini.workspace.table.column("nsd_id")[0]]
+    )
+    picture = {"id": coco_id, "width": 640, "height": 480}
+    captions = {
+        "images": [picture],
+        "annotations": [{"id": 1, "image_id": coco_id, "caption": "A bear."}],
+    }
+    (tmp_path / "captions_train2017.json").write_text(json.dumps(captions))
+    options = ("--subject", 1, "--coco", tmp_path, "--out", out)
+    assert run("trials", mini.root, *options) == 0
+    table = pd.read_csv(out)
+    same = table["coco_id"] == coco_id
+    assert (table["coco_captions"][same] == "A bear.").all()
+    assert table["coco_captions"][~same].isna().all()
+    assert run("trials", mini.root, "--subject", 1, "--coco", mini.root, "--out", out) == 1
+
+
+def test_what_is_on_disk_is_listed(mini: Subject, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("inventory", mini.root, "--json") == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert sum(row["n_files"] for row in rows) > 100
+    assert run("inventory", mini.root, "--subject", 1) == 0
+    assert "subj01" in capsys.readouterr().out
+
+
 def test_ncsnr_is_recomputed(mini: Subject, tmp_path: Path) -> None:
     out = tmp_path / "ncsnr.nii.gz"
     assert run("ncsnr", mini.root, "--subject", 1, "--out", out) == 0

@@ -1,112 +1,40 @@
-"""Responses of a mask, kept in two orders so that trials and voxels are both quick to read.
+"""Opening a cache of responses, and building it where it is absent or outdated.
 
-A cache is a folder that is there whole or not at all:
-
-    trials.npy    (n_sessions · n_trials, n_sites)   row t is trial t of the experiment
-    sites.npy     (n_sessions, n_sites, n_trials)    one site's trials of a session side by side
-    valid.npy     (n_sessions, n_sites)              whether the site has data in the session
-    source.json   what it was made from
-
-Values are as NSD stores them. It is built beside its place and moved there when complete; when a
-source file changes, it is built again, taking over the sessions that did not.
+Sessions are read side by side and written in both orders, block by block, so that memory does not
+grow with their number. See `cache_files` for what a cache consists of.
 """
 
-import json
-import os
-import shutil
-import socket
-import tempfile
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas.sources import BetaSource, Block
+from nsdviewer.data.betas.cache_files import (
+    LEDGER_FILE,
+    SITES_FILE,
+    TRIALS_FILE,
+    VALID_FILE,
+    CacheArrays,
+    CachePlan,
+    SessionParts,
+    cannot_write,
+    load_cache,
+    put_in_place,
+    require_room,
+    workplace,
+)
+from nsdviewer.data.betas.sources import Block
 from nsdviewer.errors import DataError
 from nsdviewer.files import write_json
 from nsdviewer.jobs import Progress
 
-TRIALS_FILE, SITES_FILE, VALID_FILE, LEDGER_FILE = (
-    "trials.npy", "sites.npy", "valid.npy", "source.json",
-)  # fmt: skip
-_WRITING = ".writing-"
 # Two files are read at a time: one is unpacked while the other waits for the disk.
 _N_READERS = 2
 # Sites turned at a time, so that what is read and what is written stay in the processor's cache.
 _TURN_SITES = 512
-
-
-@dataclass(frozen=True)
-class SessionParts:
-    """The files of one session.
-
-    Attributes
-    ----------
-    sources
-        One for a volume, one a hemisphere for surfaces.
-    columns
-        Per source, the columns of the cache that its sites go to.
-    allowed
-        (n_sites,) which sites the session's own mask allows.
-    fingerprints
-        By file name; two sessions with the same ones hold the same data.
-    """
-
-    sources: tuple[BetaSource, ...]
-    columns: tuple[slice, ...]
-    allowed: NDArray[np.bool_]
-    fingerprints: dict[str, str]
-
-
-@dataclass(frozen=True)
-class CacheArrays:
-    """A cache's arrays, memory-mapped; see the module's description."""
-
-    by_trial: NDArray[Any]
-    by_site: NDArray[Any]
-    valid: NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class CachePlan:
-    """What a cache shall hold.
-
-    Attributes
-    ----------
-    sessions
-        Files by session, from 1; a session that is not there has no data.
-    n_sites, n_trials
-        Columns, and trials a session.
-    key
-        What else tells this cache from another: subject, space, mask.
-    """
-
-    sessions: dict[int, SessionParts]
-    n_sites: int
-    n_trials: int
-    dtype: np.dtype[Any]
-    key: dict[str, Any]
-
-    @property
-    def n_sessions(self) -> int:
-        """Number of the last session."""
-        return max(self.sessions)
-
-    def ledger(self) -> dict[str, Any]:
-        """Return what is written beside the data and compared at the next opening."""
-        return {
-            **self.key,
-            "n_sites": self.n_sites,
-            "n_trials": self.n_trials,
-            "dtype": self.dtype.name,
-            "sessions": {str(s): p.fingerprints for s, p in self.sessions.items()},
-        }
 
 
 def open_cache(folder: Path, plan: CachePlan, progress: Progress) -> CacheArrays:
@@ -119,54 +47,30 @@ def open_cache(folder: Path, plan: CachePlan, progress: Progress) -> CacheArrays
     Cancelled
         If `progress` says so; nothing is left behind.
     """
-    found = _load(folder)
+    found = load_cache(folder)
     if found is not None and found[0] == plan.ledger():
         return found[1]
     build_cache(folder, plan, progress)
-    loaded = _load(folder)
+    loaded = load_cache(folder)
     if loaded is None:
         raise DataError(f"The cache {folder} vanished while it was written; try again.")
     return loaded[1]
 
 
-def _load(folder: Path) -> tuple[dict[str, Any], CacheArrays] | None:
-    """Return ledger and arrays, None unless all of it is there."""
-    try:
-        ledger = json.loads((folder / LEDGER_FILE).read_text(encoding="utf-8"))
-        by_trial = np.load(folder / TRIALS_FILE, mmap_mode="r")
-        by_site = np.load(folder / SITES_FILE, mmap_mode="r")
-        valid = np.load(folder / VALID_FILE)
-    except (OSError, ValueError, EOFError):
-        return None
-    if not isinstance(ledger, dict) or not isinstance(ledger.get("sessions"), dict):
-        return None
-    is_kept = by_trial.dtype.name == by_site.dtype.name == ledger.get("dtype")
-    if not is_kept or by_site.ndim != 3 or valid.dtype != bool:
-        return None
-    n_sessions, n_sites, n_trials = by_site.shape
-    if by_trial.shape != (n_sessions * n_trials, n_sites) or valid.shape != (n_sessions, n_sites):
-        return None
-    # Plain views: numpy's memory-map class adds microseconds to every indexing.
-    return ledger, CacheArrays(by_trial.view(np.ndarray), by_site.view(np.ndarray), valid)
-
-
 def build_cache(folder: Path, plan: CachePlan, progress: Progress) -> None:
     """Write the cache of `plan` to `folder`, replacing what is there."""
-    former = _load(folder)
+    former = load_cache(folder)
     try:
-        with _workplace(folder) as workplace:
-            _require_room(folder, plan)
-            writer = _Writer(workplace, plan, former)
+        with workplace(folder) as made:
+            require_room(folder, plan)
+            writer = _Writer(made, plan, former)
             _write_sessions(writer, plan, progress)
-            np.save(workplace / VALID_FILE, writer.valid)
-            write_json(workplace / LEDGER_FILE, plan.ledger())
+            np.save(made / VALID_FILE, writer.valid)
+            write_json(made / LEDGER_FILE, plan.ledger())
             del former, writer
-            _put_in_place(workplace, folder)
+            put_in_place(made, folder)
     except OSError as error:
-        raise DataError(
-            f"The responses cannot be kept in {folder.parent} ({error.strerror or error}); free "
-            "some room there, or set NSDVIEWER_CACHE to a folder that can be written."
-        ) from error
+        raise cannot_write(folder.parent, error) from error
     progress.report(1.0, "betas cached")
 
 
@@ -216,17 +120,17 @@ class _Writer:
 
     def __init__(
         self,
-        workplace: Path,
+        folder: Path,
         plan: CachePlan,
         former: tuple[dict[str, Any], CacheArrays] | None,
     ) -> None:
         self._plan, self._former = plan, former
         self.valid = np.zeros((plan.n_sessions, plan.n_sites), bool)
         shape = plan.n_sessions * plan.n_trials, plan.n_sites
-        self._trials_path, self._trials_at = _make_array(workplace / TRIALS_FILE, shape, plan.dtype)
+        self._trials_path, self._trials_at = _make_array(folder / TRIALS_FILE, shape, plan.dtype)
         shape_by_site = plan.n_sessions, plan.n_sites, plan.n_trials
         self._sites_path, self._sites_at = _make_array(
-            workplace / SITES_FILE, shape_by_site, plan.dtype
+            folder / SITES_FILE, shape_by_site, plan.dtype
         )
 
     def write(self, session: int, progress: Progress) -> None:
@@ -323,81 +227,3 @@ def _make_array(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> tup
         start = stream.tell()
         stream.truncate(start + int(np.prod(shape, dtype=np.int64)) * dtype.itemsize)
     return path, start
-
-
-def _require_room(folder: Path, plan: CachePlan) -> None:
-    """Refuse to begin what the disk cannot hold."""
-    needed = 2 * len(plan.sessions) * plan.n_trials * plan.n_sites * plan.dtype.itemsize
-    free = shutil.disk_usage(folder.parent).free
-    if needed > free:
-        raise DataError(
-            f"The responses of this mask need {needed / 1e9:.1f} GB in {folder.parent}, which has "
-            f"{free / 1e9:.1f} GB left; choose a smaller ROI, free some room, or set "
-            "NSDVIEWER_CACHE to another folder."
-        )
-
-
-@contextmanager
-def _workplace(folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `folder`; it is gone afterwards, whatever happens."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(folder.parent)
-    prefix = f"{_WRITING}{socket.gethostname()}-{os.getpid()}-"
-    workplace = Path(tempfile.mkdtemp(prefix=prefix, dir=folder.parent))
-    try:
-        yield workplace
-    finally:
-        shutil.rmtree(workplace, ignore_errors=True)
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what processes of this machine left behind when they were killed."""
-    prefix = f"{_WRITING}{socket.gethostname()}-"
-    for left in folder.glob(f"{prefix}*"):
-        pid = left.name.removeprefix(prefix).split("-")[0]
-        if pid.isdigit() and not _is_alive(int(pid)):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _put_in_place(workplace: Path, folder: Path) -> None:
-    """Move the finished folder to its place; whoever reads the former one keeps reading it."""
-    for attempt in range(3):
-        if folder.exists():
-            aside = workplace.with_name(f"{workplace.name}-former-{attempt}")
-            folder.rename(aside)
-            shutil.rmtree(aside, ignore_errors=True)
-        try:
-            workplace.rename(folder)
-            return
-        except OSError:
-            # Another process was quicker with the same name.
-            time.sleep(0.05)
-    raise DataError(f"The cache {folder} is being written by another program; try again.")
-
-
-def fingerprints(paths: Sequence[Path]) -> dict[str, str]:
-    """Return what tells each file from a changed one; see `quick_fingerprint`."""
-    return {path.name: quick_fingerprint(path) for path in paths}
-
-
-def quick_fingerprint(path: Path) -> str:
-    """Return a file's length and time of change.
-
-    Reading a gigabyte to see that nothing changed would take longer than what the cache saves.
-    """
-    try:
-        status = path.stat()
-    except OSError as error:
-        # A link that leads nowhere is listed in its folder like a file.
-        raise DataError(f"{path} cannot be read ({error.strerror}); download it.") from error
-    return f"{status.st_size}-{status.st_mtime_ns}"

@@ -9,17 +9,14 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas.cache import (
-    CachePlan,
-    SessionParts,
-    fingerprints,
-    open_cache,
-)
+from nsdviewer.data.betas.cache import open_cache
+from nsdviewer.data.betas.cache_files import CachePlan, SessionParts, fingerprints
 from nsdviewer.data.betas.sites import Mask, MaskOrMasks, Sites, Vertices, Voxels, sites_of
 from nsdviewer.data.betas.sources import BetaSource, read_header
 from nsdviewer.data.formats.volumes import read_volume
@@ -172,6 +169,7 @@ def open_betas(
     version: BetaVersion,
     mask: MaskOrMasks,
     progress: Progress,
+    cache: Path | None = None,
 ) -> BetaMatrix:
     """Return the responses of the sites in `mask`, building the cache if it is not there.
 
@@ -180,6 +178,8 @@ def open_betas(
     mask
         X × Y × Z, or one (n_vertices,) mask a hemisphere; the columns follow its true places in C
         order, the left hemisphere first.
+    cache
+        Folder for the cache; the subject's own where None.
 
     Raises
     ------
@@ -191,7 +191,7 @@ def open_betas(
     sites = sites_of(mask)
     plan = _plan(files, space, version, sites, mask)
     digest = hashlib.sha256(_mask_bytes(mask)).hexdigest()[:12]
-    folder = files.cache / f"betas_{space.value}_{version.short}_{digest}"
+    folder = (cache or files.cache) / f"betas_{space.value}_{version.short}_{digest}"
     arrays = open_cache(folder, plan, progress)
     scale = 1.0 if plan.dtype.kind == "f" else STORED_PER_PSC
     return BetaMatrix(arrays.by_trial, arrays.by_site, arrays.valid, sites, scale)

@@ -3,21 +3,25 @@
 Source: Allen et al. (2022), Nature Neuroscience 25, and NSD's data manual.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas.matrix import BetaMatrix
-from nsdviewer.data.betas.sites import Sites, Voxels
+from nsdviewer.data.betas.cache_files import temporary_folder
+from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
+from nsdviewer.data.betas.sites import Mask, MaskOrMasks, Sites, Voxels, sites_of
 from nsdviewer.data.formats.volumes import read_mgh, read_volume
 from nsdviewer.data.layout import SubjectFiles
 from nsdviewer.data.trials.table import TrialTable
 from nsdviewer.errors import DataError, RequestError
-from nsdviewer.jobs import Progress
-from nsdviewer.state import BetaVersion, Space
+from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.state import BetaVersion, Hemisphere, Space
 
 _N_REPETITIONS = 3
+# What the throw-away cache of a part may take on disk.
+_PART_BYTES = 8_000_000_000
 # Responses held at once while reliability is computed.
 _BLOCK_VALUES = 8_000_000
 
@@ -83,6 +87,64 @@ def compute_reliability(betas: BetaMatrix, table: TrialTable, progress: Progress
         for row, images in enumerate((slice(None), slice(0, None, 2), slice(1, None, 2))):
             result[row, columns] = _ncsnr(variance[:, images])
     return Reliability(result[0], result[1], result[2], len(triples))
+
+
+def stream_reliability(
+    files: SubjectFiles,
+    space: Space,
+    version: BetaVersion,
+    mask: MaskOrMasks,
+    table: TrialTable,
+    progress: Progress,
+) -> Reliability:
+    """Recompute reliability of any number of sites; nothing stays on disk.
+
+    The responses of a whole brain are tens of gigabytes: they are read in parts of at most
+    `_PART_BYTES`, each through a cache that is thrown away.
+
+    Raises
+    ------
+    RequestError
+        If the mask is empty, or no picture was shown three times.
+    DataError
+        If a file is damaged, or there is no room beside the subject's other caches.
+    """
+    sites_of(mask)  # raises where there is none
+    n_trials = int(table.column("has_betas").sum())
+    parts = _split(mask, max(1, _PART_BYTES // (4 * max(n_trials, 1))))
+    found = []
+    for number, part in enumerate(parts):
+        start, stop = number / len(parts), (number + 1) / len(parts)
+        middle = (2 * start + stop) / 3
+        with temporary_folder(files.cache) as folder:
+            reading = PartProgress(progress, start, middle)
+            betas = open_betas(files, space, version, part, reading, folder)
+            computing = PartProgress(progress, middle, stop)
+            found.append(compute_reliability(betas, table, computing))
+            del betas
+    progress.report(1.0, "reliability")
+    ncsnr, split1, split2 = (
+        np.concatenate([getattr(part, name) for part in found])
+        for name in ("ncsnr", "split1", "split2")
+    )
+    return Reliability(ncsnr, split1, split2, found[0].n_images)
+
+
+def _split(mask: MaskOrMasks, n_sites: int) -> list[MaskOrMasks]:
+    """Return masks of at most `n_sites` sites each that make up `mask`, in the order of its sites."""
+    if isinstance(mask, Mapping):
+        return [{h: p} for h in Hemisphere if h in mask for p in _split_one(mask[h], n_sites)]
+    return list(_split_one(mask, n_sites))
+
+
+def _split_one(mask: Mask, n_sites: int) -> list[Mask]:
+    flat = np.flatnonzero(mask)
+    parts = []
+    for start in range(0, len(flat), n_sites):
+        part = np.zeros(mask.size, bool)
+        part[flat[start : start + n_sites]] = True
+        parts.append(part.reshape(mask.shape))
+    return parts
 
 
 def _triples(table: TrialTable) -> NDArray[np.int64]:

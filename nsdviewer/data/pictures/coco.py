@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from nsdviewer.data.layout import NsdRoot
@@ -38,6 +39,8 @@ CREATE INDEX object_of ON object (coco_id);
 """
 # Part of the cache's name: goes up when the tables change.
 _CACHE_VERSION = 1
+
+_SEPARATOR = " | "
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,32 @@ def read_coco(
     with _open_database(root, sources, progress or SilentProgress()) as database:
         found = {i: _look_up(database, origin) for i, origin in origins.items()}
     return {nsd_id: picture for nsd_id, picture in found.items() if picture}
+
+
+def join_coco(trials: pd.DataFrame, root: NsdRoot, folder: Path | None = None) -> pd.DataFrame:
+    """Return `trials` with ``coco_categories`` and ``coco_captions``, where annotations are there.
+
+    Several of either are joined by `` | ``, the largest object first; empty for pictures that COCO's
+    files say nothing of. Without annotation files the table comes back as it was.
+
+    Raises
+    ------
+    DataError
+        If `folder` holds no annotations, or a file is damaged.
+    """
+    if folder is not None and not find_annotations(root, folder):
+        raise DataError(
+            f"There are no instances_*.json or captions_*.json in {folder}; name the folder that "
+            "COCO's annotations_trainval2017.zip was unpacked to."
+        )
+    known = read_coco(root, np.unique(trials["nsd_id"].to_numpy()), folder)
+    if not known:
+        return trials
+    pictures = [known.get(int(nsd_id)) for nsd_id in trials["nsd_id"]]
+    return trials.assign(
+        coco_categories=[_SEPARATOR.join(p.categories) if p else "" for p in pictures],
+        coco_captions=[_SEPARATOR.join(p.captions) if p else "" for p in pictures],
+    )
 
 
 def _look_up(database: sqlite3.Connection, origin: Origin) -> CocoPicture | None:

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from nsdviewer import open_nsd
-from nsdviewer.data.betas import cache, sources
+from nsdviewer.data.betas import cache_files, sources
 from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
 from nsdviewer.data.betas.sources import BetaSource
 from nsdviewer.data.formats.chunk_index import UnknownIndexError, locate_columns
@@ -328,7 +328,7 @@ def test_a_killed_build_is_absent_or_whole(small, after_s) -> None:
     done = subprocess.run(words, cwd=Path(__file__).parents[3], capture_output=True)
     assert done.returncode == -9
     np.testing.assert_array_equal(open_all(small).by_trial, expected)
-    assert not [name for name in cached(small) if name.startswith(cache._WRITING)]
+    assert not [name for name in cached(small) if name.startswith(cache_files.WRITING)]
 
 
 FULL = """
