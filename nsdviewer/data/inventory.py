@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from pathlib import Path
 
-from nsdviewer.data.layout import NsdRoot, SubjectFiles
+from nsdviewer.data.layout import NsdRoot, SubjectFiles, is_mac_companion
 
 
 class Holding(Enum):
@@ -234,6 +234,8 @@ def _walk(start: Path, root: Path) -> Iterator[tuple[str, str, int | None]]:
             if os.path.islink(os.path.join(place, name)):  # noqa: PTH114, PTH118
                 yield f"{folder}{name}/", "", None
         for name in names:
+            if is_mac_companion(name):
+                continue
             try:
                 # 100,000 Path objects would take longer than the disk.
                 yield folder, name, os.stat(os.path.join(place, name)).st_size  # noqa: PTH116, PTH118

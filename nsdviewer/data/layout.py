@@ -8,6 +8,7 @@
 Any part may be missing; what is missing is named where it would be used.
 """
 
+import hashlib
 import os
 import re
 from dataclasses import dataclass
@@ -80,9 +81,11 @@ class NsdRoot:
         folder = Path(path).expanduser()
         if not folder.is_dir():
             raise DataError(f"There is no folder {folder}; name the one that holds 'nsddata'.")
-        folder = folder.resolve()
+        # A folder of the bucket may be a link to another disk: its neighbours are those of the link.
+        folder = folder.absolute()
         if folder.name.startswith("nsddata") and (folder.parent / "nsddata").is_dir():
             folder = folder.parent
+        folder = folder.resolve()
         if not (folder / "nsddata").is_dir():
             raise DataError(
                 f"{folder} is no NSD root: it has no folder 'nsddata'; name the folder that holds "
@@ -112,7 +115,11 @@ class NsdRoot:
         Nothing derived from NSD is ever written elsewhere.
         """
         chosen = os.environ.get("NSDVIEWER_CACHE")
-        return Path(chosen) / self.path.name if chosen else self.path / ".nsdviewer"
+        if not chosen:
+            return self.path / ".nsdviewer"
+        # Two roots may have one name, and a model of one must not be taken for the other's.
+        tag = hashlib.sha256(str(self.path).encode()).hexdigest()[:8]
+        return Path(chosen) / f"{self.path.name}-{tag}"
 
     def experiment_folder(self, experiment: str) -> Path:
         """Folder of an experiment's design files, for example ``nsd`` or ``nsdsynthetic``."""
@@ -237,7 +244,8 @@ class SubjectFiles:
             if match is None or (match["hemisphere"] is None) != (space in VOLUME_SPACES):
                 continue
             hemisphere = Hemisphere(match["hemisphere"]) if match["hemisphere"] else None
-            if not 1 <= int(match["session"] or 1) <= N_SESSIONS:
+            is_empty = path.is_file() and path.stat().st_size == 0
+            if is_empty or not 1 <= int(match["session"] or 1) <= N_SESSIONS:
                 continue
             file = BetaFile(path, int(match["session"] or 1), hemisphere, Storage(match["suffix"]))
             key = file.session, match["hemisphere"] or ""
@@ -299,3 +307,8 @@ def first_existing(folder: Path, stem: str, suffixes: tuple[str, ...]) -> Path:
     """Return the first of ``folder/stem+suffix`` that is on disk, else the first."""
     paths = [folder / f"{stem}{suffix}" for suffix in suffixes]
     return next((path for path in paths if path.exists()), paths[0])
+
+
+def is_mac_companion(name: str) -> bool:
+    """Whether a file is what macOS leaves beside others on foreign disks, and none of NSD's."""
+    return name.startswith("._") or name == ".DS_Store"

@@ -14,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
-from nsdviewer.data.betas.reliability import Reliability, read_ncsnr, stream_reliability
-from nsdviewer.data.betas.sites import Mask, MaskOrMasks
+from nsdviewer.data.betas.reliability import (
+    Reliability,
+    compute_reliability,
+    read_ncsnr,
+    stream_reliability,
+)
+from nsdviewer.data.betas.sites import Mask, MaskOrMasks, sites_of
 from nsdviewer.data.betas.sources import read_header
-from nsdviewer.data.formats.volumes import read_affine
 from nsdviewer.data.layout import SURFACE_SPACES, NsdRoot, SubjectFiles
 from nsdviewer.data.pictures.coco import join_coco
 from nsdviewer.data.pictures.stimuli import Stimuli
@@ -26,13 +30,18 @@ from nsdviewer.data.regions.rois import roi_mask, roi_vertices
 from nsdviewer.data.runs.timeseries import Run, list_runs
 from nsdviewer.data.runs.traces import RunTraces, open_run
 from nsdviewer.data.spaces.layers import Layer
-from nsdviewer.data.spaces.places import Place
+from nsdviewer.data.spaces.places import Place, affine_of
 from nsdviewer.data.spaces.resampling import Interpolation
+from nsdviewer.data.spaces.routes import known_grid
 from nsdviewer.data.surfaces.meshes import Surface, read_surface
 from nsdviewer.data.trials.table import TrialTable, build_side_table, build_trial_table
-from nsdviewer.errors import DataError
+from nsdviewer.errors import DataError, RequestError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.state import BetaVersion, Experiment, Hemisphere, Space
+
+# Responses that may stay cached after they were asked for once: nsdgeneral's 15,000 voxels in all of
+# 30,000 trials are, a whole brain's are not.
+_KEPT_VALUES = 1_000_000_000
 
 
 class Nsd:
@@ -152,6 +161,10 @@ class Subject:
         progress = progress or SilentProgress()
         table = self.trials(space, version)
         mask = self.mask(roi, space)
+        n_values = len(sites_of(mask)) * len(table)
+        if n_values <= _KEPT_VALUES:
+            betas = open_betas(self.files, space, version, mask, progress)
+            return compute_reliability(betas, table, progress)
         return stream_reliability(self.files, space, version, mask, table, progress)
 
     def ncsnr(
@@ -161,8 +174,7 @@ class Subject:
         version: BetaVersion = BetaVersion.B3,
     ) -> NDArray[np.float32]:
         """Return (n_sites,) noise-ceiling SNR from NSD's file; raises `DataError` without it."""
-        betas = self.betas(roi, space, version)
-        found = read_ncsnr(self.files, space, version, betas.sites)
+        found = read_ncsnr(self.files, space, version, sites_of(self.mask(roi, space)))
         if found is None:
             raise DataError(
                 f"{self.files.ncsnr(space, version)} is missing; download it, or recompute it with "
@@ -189,10 +201,19 @@ class Subject:
         return read_map(self.files, space, name, hemisphere, version)
 
     def affine(self, space: Space = Space.FUNC1PT8MM) -> NDArray[np.float64]:
-        """Return a volume space's 4 × 4 affine, which relates it to no other space."""
-        if space is Space.MNI:
-            return read_affine(self.files.beta_files(space, BetaVersion.B2)[0].path)
-        return read_affine(self.files.volume(space, "brainmask"))
+        """Return a volume space's 4 × 4 affine, which relates it to no other space.
+
+        Raises
+        ------
+        RequestError
+            If the space is a surface.
+        DataError
+            If no file on disk says how large the grid is.
+        """
+        if space in SURFACE_SPACES:
+            raise RequestError(f"{space.value} has vertices, and no affine; ask for a volume.")
+        place = Place.of(space)
+        return affine_of(self.files, place, known_grid(self.files, place))
 
     def surface(self, hemisphere: Hemisphere, shape: str = "inflated") -> Surface:
         """Return a mesh, for example ``white``, ``pial``, ``inflated`` or ``layerB2``."""

@@ -2,13 +2,14 @@
 
 import hashlib
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.errors import DataError
+from nsdviewer.errors import DataError, DataWarning
 from nsdviewer.files import atomic_path
 from nsdviewer.jobs import Progress
 from nsdviewer.models.embeddings import Embedding, ImageLike, as_pil
@@ -93,9 +94,18 @@ class CachedEmbedding:
             self._known = dict(zip(keys.tolist(), vectors, strict=True))
 
     def _write(self) -> None:
-        with atomic_path(self._file) as path, path.open("wb") as stream:
-            np.savez(
-                stream,
-                keys=np.array(list(self._known)),
-                vectors=np.stack(list(self._known.values())),
+        try:
+            with atomic_path(self._file) as path, path.open("wb") as stream:
+                np.savez(
+                    stream,
+                    keys=np.array(list(self._known)),
+                    vectors=np.stack(list(self._known.values())),
+                )
+        except OSError as error:
+            # They are as good unwritten, only not for the next start.
+            warnings.warn(
+                f"Embeddings cannot be kept in {self._file.parent} ({error.strerror or error}); set "
+                "NSDVIEWER_CACHE to a folder that can be written.",
+                DataWarning,
+                stacklevel=2,
             )

@@ -26,7 +26,7 @@ from nsdviewer.data.betas.cache_files import (
     require_room,
     workplace,
 )
-from nsdviewer.data.betas.sources import Block
+from nsdviewer.data.betas.sources import BLOCK_BYTES, Block
 from nsdviewer.errors import DataError
 from nsdviewer.files import write_json
 from nsdviewer.jobs import Progress
@@ -142,10 +142,16 @@ class _Writer:
         ):
             for source in parts.sources:
                 source.check(self._plan.n_trials)
+            allowed, in_pieces = parts.allowed(), False
             for block in self._blocks(session, parts, progress):
-                self._note_valid(session, parts, block)
-                self._write_by_site(by_site, session, block)
+                self._note_valid(session, allowed, block)
                 self._write_by_trial(by_trial, session, block)
+                if block.trials == slice(0, self._plan.n_trials):
+                    self._write_by_site(by_site, session, block.columns.start, block.by_site)
+                else:
+                    in_pieces = True
+            if in_pieces:
+                self._turn_session(by_trial, by_site, session)
 
     def _blocks(self, session: int, parts: SessionParts, progress: Progress) -> Iterator[Block]:
         kept = self._kept(session, parts)
@@ -169,24 +175,35 @@ class _Writer:
         same = ledger.get("sessions", {}).get(str(session)) == parts.fingerprints
         return arrays.by_site[session - 1] if former_key == key and same else None
 
-    def _note_valid(self, session: int, parts: SessionParts, block: Block) -> None:
+    def _note_valid(self, session: int, allowed: NDArray[np.bool_], block: Block) -> None:
         """A site has data unless its mask denies it, or all its trials are zero or NaN."""
         values = block.by_site
         present = (np.nan_to_num(values) if values.dtype.kind == "f" else values).any(axis=1)
         row = self.valid[session - 1]
-        row[block.columns] |= present & parts.allowed[block.columns]
+        row[block.columns] |= present & allowed[block.columns]
 
-    def _write_by_site(self, stream: Any, session: int, block: Block) -> None:
+    def _write_by_site(self, stream: Any, session: int, column: int, by_site: NDArray[Any]) -> None:
+        """Write all of a session's trials of the sites from `column` on."""
+        plan = self._plan
+        first = ((session - 1) * plan.n_sites + column) * plan.n_trials
+        stream.seek(self._sites_at + first * plan.dtype.itemsize)
+        _write_all(stream, np.ascontiguousarray(by_site))
+
+    def _turn_session(self, by_trial: Any, by_site: Any, session: int) -> None:
+        """Write a session by site from what was written of it by trial.
+
+        Files that come trial after trial would else have a few numbers of each site written at a
+        time, millions of times.
+        """
         plan, size = self._plan, self._plan.dtype.itemsize
-        first = ((session - 1) * plan.n_sites + block.columns.start) * plan.n_trials
-        if block.trials == slice(0, plan.n_trials):
-            stream.seek(self._sites_at + first * size)
-            _write_all(stream, np.ascontiguousarray(block.by_site))
-            return
-        for row in np.ascontiguousarray(block.by_site):
-            stream.seek(self._sites_at + (first + block.trials.start) * size)
-            _write_all(stream, row)
-            first += plan.n_trials
+        width = max(1, BLOCK_BYTES // (plan.n_trials * size))
+        for column in range(0, plan.n_sites, width):
+            rows = np.empty((plan.n_trials, min(width, plan.n_sites - column)), plan.dtype)
+            for trial, row in enumerate(rows):
+                at = ((session - 1) * plan.n_trials + trial) * plan.n_sites + column
+                by_trial.seek(self._trials_at + at * size)
+                by_trial.readinto(row.data.cast("B"))
+            self._write_by_site(by_site, session, column, _turn(rows))
 
     def _write_by_trial(self, stream: Any, session: int, block: Block) -> None:
         plan, size = self._plan, self._plan.dtype.itemsize

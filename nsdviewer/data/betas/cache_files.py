@@ -11,13 +11,14 @@ Values are as NSD stores them. It is built beside its place and moved there when
 source file changes, it is built again, taking over the sessions that did not.
 """
 
+import contextlib
 import json
 import os
 import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,7 @@ TRIALS_FILE, SITES_FILE, VALID_FILE, LEDGER_FILE = (
     "trials.npy", "sites.npy", "valid.npy", "source.json",
 )  # fmt: skip
 WRITING = ".writing-"
+_FORGOTTEN_S = 2 * 86_400
 
 
 @dataclass(frozen=True)
@@ -46,14 +48,14 @@ class SessionParts:
     columns
         Per source, the columns of the cache that its sites go to.
     allowed
-        (n_sites,) which sites the session's own mask allows.
+        Reads (n_sites,) which sites the session's own mask allows; only a build needs it.
     fingerprints
         By file name; two sessions with the same ones hold the same data.
     """
 
     sources: tuple[BetaSource, ...]
     columns: tuple[slice, ...]
-    allowed: NDArray[np.bool_]
+    allowed: Callable[[], NDArray[np.bool_]]
     fingerprints: dict[str, str]
 
 
@@ -77,7 +79,7 @@ class CachePlan:
     n_sites, n_trials
         Columns, and trials a session.
     key
-        What else tells this cache from another: subject, space, mask.
+        What else tells this cache from another: subject, space, version and the mask's digest.
     """
 
     sessions: dict[int, SessionParts]
@@ -167,12 +169,18 @@ def workplace(folder: Path) -> Iterator[Path]:
 
 
 def _sweep(folder: Path) -> None:
-    """Remove what processes of this machine left behind when they were killed."""
+    """Remove what processes left behind when they were killed."""
     prefix = f"{WRITING}{socket.gethostname()}-"
     for left in folder.glob(f"{prefix}*"):
         pid = left.name.removeprefix(prefix).split("-")[0]
         if pid.isdigit() and not _is_alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
+    for left in folder.glob(f"{WRITING}*"):
+        # Of another machine, or of a container whose name and numbers came back.
+        with contextlib.suppress(OSError):
+            newest = max(p.stat().st_mtime for p in (left, *left.rglob("*")))
+            if time.time() - newest > _FORGOTTEN_S:
+                shutil.rmtree(left, ignore_errors=True)
 
 
 def _is_alive(pid: int) -> bool:

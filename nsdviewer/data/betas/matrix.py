@@ -8,7 +8,7 @@ touches every chunk. See `nsdviewer.data.betas.cache` for what is kept, and
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -189,9 +189,9 @@ def open_betas(
         If there are no betas, or a file is damaged or of another grid.
     """
     sites = sites_of(mask)
-    plan = _plan(files, space, version, sites, mask)
-    digest = hashlib.sha256(_mask_bytes(mask)).hexdigest()[:12]
-    folder = (cache or files.cache) / f"betas_{space.value}_{version.short}_{digest}"
+    digest = hashlib.sha256(_mask_bytes(mask)).hexdigest()
+    plan = _plan(files, space, version, sites, digest)
+    folder = (cache or files.cache) / f"betas_{space.value}_{version.short}_{digest[:12]}"
     arrays = open_cache(folder, plan, progress)
     scale = 1.0 if plan.dtype.kind == "f" else STORED_PER_PSC
     return BetaMatrix(arrays.by_trial, arrays.by_site, arrays.valid, sites, scale)
@@ -204,20 +204,20 @@ def _mask_bytes(mask: MaskOrMasks) -> bytes:
 
 
 def _plan(
-    files: SubjectFiles, space: Space, version: BetaVersion, sites: Sites, mask: MaskOrMasks
+    files: SubjectFiles, space: Space, version: BetaVersion, sites: Sites, digest: str
 ) -> CachePlan:
     numbers = files.sessions(space, version)
     by_session: dict[int, list[BetaFile]] = {number: [] for number in numbers}
     for file in files.beta_files(space, version):
         by_session[file.session].append(file)
-    sessions = {s: _parts(files, space, version, s, by_session[s], sites, mask) for s in numbers}
+    sessions = {s: _parts(files, space, version, s, by_session[s], sites) for s in numbers}
     sources = [source for parts in sessions.values() for source in parts.sources]
     return CachePlan(
         sessions,
         len(sites),
         _count_trials(sources, version),
         sources[0].dtype,
-        {"subject": files.number, "space": space.value, "version": version.value},
+        {"subject": files.number, "space": space.value, "version": version.value, "mask": digest},
     )
 
 
@@ -228,11 +228,10 @@ def _parts(
     session: int,
     beta_files: list[BetaFile],
     sites: Sites,
-    mask: MaskOrMasks,
 ) -> SessionParts:
     sources, columns = [], []
     paths = [file.path for file in beta_files]
-    allowed = np.ones(len(sites), bool)
+    valid_file = None
     if isinstance(sites, Vertices):
         here = {file.hemisphere: file for file in beta_files}
         for hemisphere, vertices in sites.vertex.items():
@@ -250,20 +249,26 @@ def _parts(
         sources.append(BetaSource(beta_files[0], sites.shape, sites.flat))
         columns.append(slice(0, len(sites)))
         valid_file = _valid_file(files, space, version, session)
-        if valid_file.exists():
-            paths.append(valid_file)
-            allowed = _read_valid(valid_file, sites.shape)[tuple(sites.ijk.T)]
+        paths += [valid_file] if valid_file.exists() else []
+    allowed = partial(_allowed, sites, valid_file)
     return SessionParts(tuple(sources), tuple(columns), allowed, fingerprints(paths))
 
 
-def _valid_file(files: SubjectFiles, space: Space, version: BetaVersion, session: int) -> Any:
+def _allowed(sites: Sites, valid_file: Path | None) -> Mask:
+    """Return (n_sites,) which sites a session's mask allows: all, where there is none."""
+    if not isinstance(sites, Voxels) or valid_file is None or not valid_file.exists():
+        return np.ones(len(sites), bool)
+    return np.asarray(_read_valid(valid_file, sites.shape)[tuple(sites.ijk.T)])
+
+
+def _valid_file(files: SubjectFiles, space: Space, version: BetaVersion, session: int) -> Path:
     experiment = version.experiment
     if experiment in (Experiment.SYNTHETIC, Experiment.IMAGERY):
         return files.volume(space, f"valid_{experiment.value}")
     return files.valid_mask(space, session)
 
 
-def _read_valid(path: Any, shape: tuple[int, int, int]) -> Mask:
+def _read_valid(path: Path, shape: tuple[int, int, int]) -> Mask:
     volume = read_volume(path)
     if volume.shape != shape:
         raise DataError(

@@ -111,7 +111,9 @@ def stream_reliability(
     """
     sites_of(mask)  # raises where there is none
     n_trials = int(table.column("has_betas").sum())
-    parts = _split(mask, max(1, _PART_BYTES // (4 * max(n_trials, 1))))
+    # In two orders, of int16 or on fsaverage of float32.
+    n_bytes = 2 * n_trials * (4 if space is Space.FSAVERAGE else 2)
+    parts = _split(mask, max(1, _PART_BYTES // max(n_bytes, 1)))
     found = []
     for number, part in enumerate(parts):
         start, stop = number / len(parts), (number + 1) / len(parts)

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.formats.chunk_index import UnknownIndexError, locate_columns
+from nsdviewer.data.formats.hdf5 import open_hdf5
 from nsdviewer.data.formats.volumes import open_image
 from nsdviewer.data.layout import BetaFile, Storage
 from nsdviewer.errors import Cancelled, DataError
@@ -243,7 +244,7 @@ class BetaSource:
 @contextmanager
 def _open_dataset(path: Path) -> Iterator[h5py.Dataset]:
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             dataset = file.get("betas")
             if not isinstance(dataset, h5py.Dataset) or dataset.ndim < 2:
                 raise DataError(

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nsdviewer.data.formats.hdf5 import open_hdf5
 from nsdviewer.data.layout import SIMULATED_FLAG, NsdRoot
 from nsdviewer.data.pictures.photographs import STIMULUS_SIZE_PX
 from nsdviewer.data.pictures.picture_store import PictureStore
@@ -159,7 +160,7 @@ def _read_brick(path: Path, ids: NDArray[np.int64]) -> NDArray[np.uint8]:
 def _open_brick(path: Path) -> Iterator[h5py.Dataset]:
     """Yield the dataset of pictures; what h5py finds wrong becomes a `DataError`."""
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             brick = file["imgBrick"]
             if not isinstance(brick, h5py.Dataset):
                 raise DataError(f"'imgBrick' in {path} is no dataset; download the file again.")

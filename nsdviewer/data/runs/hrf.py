@@ -6,10 +6,10 @@ betas of b2 and b3, ``HRFindex_sessionNN.nii.gz`` says which of them fits a voxe
 
 from dataclasses import dataclass
 
-import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.formats.hdf5 import open_hdf5
 from nsdviewer.data.layout import NsdRoot, SubjectFiles, nifti
 from nsdviewer.data.regions.maps import read_on_grid
 from nsdviewer.errors import DataError, RequestError
@@ -56,7 +56,7 @@ def read_hrf_library(root: NsdRoot, space: Space) -> HrfLibrary:
     if not path.exists():
         raise DataError(f"The file {path} is missing; download it from NSD's bucket.")
     try:
-        with h5py.File(path, "r") as file:
+        with open_hdf5(path) as file:
             # MATLAB's axes come reversed: one response a row.
             curves = np.asarray(file["hrfs"][()], np.float64)
     except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:

@@ -151,7 +151,7 @@ class RunTraces:
 
     @cached_property
     def motion(self) -> NDArray[np.float64]:
-        """(n_volumes, 6) head motion; the columns are `run_tables.MotionColumn`'s."""
+        """(n_volumes, 6) head motion; the columns are `runs.tables.MotionColumn`'s."""
         return read_motion(self._require(Part.MOTION), self.n_volumes)
 
     @cached_property

@@ -15,7 +15,6 @@ from nsdviewer.data.simulate.grids import apply_affine
 
 Floats = NDArray[np.float64]
 Faces = NDArray[np.int64]
-STOCK_ORDER = 5
 HEMISPHERES = ("lh", "rh")
 _SPHERE_RADIUS_MM = 100.0
 # FreeSurfer's CoordinateSystems page: MNI305 (fsaverage) to MNI152 mm.

@@ -146,18 +146,6 @@ def require_same_space(*layers: Layer) -> None:
             )
 
 
-def overlay(under: Layer, over: Layer) -> Layer:
-    """Return `over` where it is finite, else `under`.
-
-    Raises
-    ------
-    SpaceError
-        If they do not lie in the same space.
-    """
-    require_same_space(under, over)
-    return replace(over, values=np.where(np.isfinite(over.values), over.values, under.values))
-
-
 def into_volume(
     files: SubjectFiles,
     layers: Sequence[Layer],

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nsdviewer.data.formats.hdf5 import open_hdf5
 from nsdviewer.data.formats.number_tables import read_numbers
 from nsdviewer.data.formats.tables import read_table, to_numbers
 from nsdviewer.data.layout import NsdRoot, SubjectFiles
@@ -181,7 +182,7 @@ def check_pictures(book: Notebook, root: NsdRoot, scan: Scan) -> int | None:
     n_pictures = None
     if book.relative(path) not in scan.facts:
         return None
-    with book.guard(Topic.DESIGN, path), h5py.File(path, "r") as file:
+    with book.guard(Topic.DESIGN, path), open_hdf5(path) as file:
         brick, step = file.get("imgBrick"), "download it again"
         if not isinstance(brick, h5py.Dataset):
             book.add(Level.DAMAGED, Topic.DESIGN, "it holds no array 'imgBrick'", step, path=path)

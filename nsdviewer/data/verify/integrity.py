@@ -18,6 +18,7 @@ import scipy.io
 from numpy.typing import NDArray
 
 from nsdviewer.data.formats.chunk_index import UnknownIndexError, locate_columns
+from nsdviewer.data.formats.hdf5 import open_hdf5
 from nsdviewer.data.formats.number_tables import read_numbers
 from nsdviewer.data.formats.tables import read_table
 from nsdviewer.data.formats.volumes import open_image
@@ -203,7 +204,7 @@ def _check_arrays(path: Path, quick: bool) -> None:
     if path.suffix == ".mat" and not h5py.is_hdf5(path):
         scipy.io.loadmat(path)
         return
-    with h5py.File(path, "r") as file:
+    with open_hdf5(path) as file:
         datasets: list[h5py.Dataset] = []
         file.visititems(lambda _, item: _collect(item, datasets))
         if not datasets:

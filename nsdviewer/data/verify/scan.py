@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from nsdviewer.data.betas.sources import read_header
 from nsdviewer.data.formats.number_tables import read_numbers
 from nsdviewer.data.formats.volumes import open_image
-from nsdviewer.data.layout import BetaFile, Storage
+from nsdviewer.data.layout import BetaFile, Storage, is_mac_companion
 from nsdviewer.data.surfaces.surface_files import read_mesh_size, read_scalars
 from nsdviewer.data.verify.findings import Level, Notebook, Topic, listed
 from nsdviewer.data.verify.integrity import FileKind, cost_bytes, kinds_in, require_whole
@@ -174,7 +174,7 @@ def _folders(book: Notebook, subjects: tuple[int, ...]) -> Iterator[tuple[Path, 
                     _note_link(book, path, "leads to a folder and is not followed")
             folders[:] = kept
             if _is_wanted(book.relative(folder), subjects):
-                yield folder, sorted(files)
+                yield folder, sorted(f for f in files if not is_mac_companion(f))
 
 
 def _is_wanted(relative: str, subjects: tuple[int, ...]) -> bool:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from nsdviewer.data.spaces.layers import Layer, into_volume, overlay, require_same_space
+from nsdviewer.data.spaces.layers import Layer, into_volume, require_same_space
 from nsdviewer.data.spaces.places import Place
 from nsdviewer.data.spaces.resampling import Interpolation
 from nsdviewer.errors import DataError, SpaceError
@@ -31,7 +31,7 @@ def test_layers_of_different_spaces_are_never_combined() -> None:
         if one == other:
             continue
         a, b = layer(one), layer(other)
-        for combine in (overlay, require_same_space, Layer.__add__, Layer.__truediv__):
+        for combine in (require_same_space, Layer.__add__, Layer.__truediv__):
             with pytest.raises(SpaceError, match=rf"{a.space}.*{b.space}"):
                 combine(a, b)
 
@@ -63,14 +63,6 @@ def test_layers_of_one_space_add_up() -> None:
     # NumPy, asked first, must not drop the space.
     with pytest.raises(TypeError):
         a.values + a
-
-
-def test_what_is_missing_above_shows_what_is_below() -> None:
-    under, over = layer("MNI"), layer("MNI")
-    over.values[0] = np.nan
-    shown = overlay(under, over).values
-    np.testing.assert_array_equal(shown[0], under.values[0])
-    np.testing.assert_array_equal(shown[1:], over.values[1:])
 
 
 def test_a_layer_moves_and_knows_where_it_is(tree: TransformTree) -> None:
