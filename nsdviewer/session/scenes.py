@@ -123,7 +123,7 @@ def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
     data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
     lines = [
         f"{data}: subject {state.subject} · {state.space.value} · {state.version.short} · "
-        f"sessions 1–{workspace.table.n_sessions}",
+        f"sessions {in_ranges(workspace.sessions)}",
         f"embedding: {workspace.embedding.title}",
     ]
     if state.concept:
@@ -138,6 +138,17 @@ def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
             f"{painter.name}, seed {state.seed}"
         )
     return tuple(lines)
+
+
+def in_ranges(numbers: tuple[int, ...]) -> str:
+    """Write ascending numbers as ``1–3, 5``."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    return ", ".join(f"{run[0]}–{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
 
 
 def seen_and_painted(

@@ -79,9 +79,8 @@ class Workspace:
             DEFAULT_EMBEDDING_SIMULATED if root.is_simulated else DEFAULT_OPEN_CLIP
         )
         self.stimuli = Stimuli(root)
-        self.table: TrialTable = build_trial_table(
-            root, subject, self.files.sessions(space, version)
-        )
+        self.sessions = self.files.sessions(space, version)
+        self.table: TrialTable = build_trial_table(root, subject, self.sessions)
         self._lock = threading.RLock()
         self._kept: dict[object, object] = {}
         self._making: dict[object, threading.RLock] = {}

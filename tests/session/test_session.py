@@ -7,6 +7,7 @@ from nsdviewer.errors import ConceptError, DataError, NsdViewerError, RequestErr
 from nsdviewer.session import Session
 from nsdviewer.session.concepts import concept_map, search_trials, to_vertices
 from nsdviewer.session.decoding import decode_groups, decode_trials, reconstruct
+from nsdviewer.session.scenes import in_ranges
 from nsdviewer.session.voxels import voxel_card
 from nsdviewer.state import Reading, ViewState
 from tests.conftest import Subject
@@ -164,3 +165,9 @@ def test_a_voxel_card_holds_the_voxels_own_betas(mini: Subject) -> None:
 def test_a_folder_that_is_no_root_is_named(tmp_path) -> None:
     with pytest.raises(DataError, match="nsddata"):
         Session(ViewState(root=str(tmp_path)))
+
+
+def test_sessions_are_told_with_their_gaps() -> None:
+    assert in_ranges((1, 2, 3)) == "1–3"
+    assert in_ranges((1, 3, 4, 7)) == "1, 3–4, 7"
+    assert in_ranges((2,)) == "2"
