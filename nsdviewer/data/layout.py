@@ -238,18 +238,16 @@ class SubjectFiles:
         Where a session is there in several formats, the one that is quickest to read counts.
         """
         best: dict[tuple[int, str], BetaFile] = {}
-        order = list(Storage)
         for path in sorted(self.betas_folder(space, version).glob("*betas_*")):
             match = _BETAS.match(path.name)
             if match is None or (match["hemisphere"] is None) != (space in VOLUME_SPACES):
                 continue
             hemisphere = Hemisphere(match["hemisphere"]) if match["hemisphere"] else None
-            is_empty = path.is_file() and path.stat().st_size == 0
-            if is_empty or not 1 <= int(match["session"] or 1) <= N_SESSIONS:
+            if not 1 <= int(match["session"] or 1) <= N_SESSIONS:
                 continue
             file = BetaFile(path, int(match["session"] or 1), hemisphere, Storage(match["suffix"]))
             key = file.session, match["hemisphere"] or ""
-            if key not in best or order.index(file.storage) < order.index(best[key].storage):
+            if key not in best or _rank(file) < _rank(best[key]):
                 best[key] = file
         return tuple(best[key] for key in sorted(best))
 
@@ -296,6 +294,12 @@ class SubjectFiles:
     def transform(self, name: str) -> Path:
         """A transform file by its full name, for example ``lh.func1pt8-to-white.mgz``."""
         return self.ppdata / "transforms" / name
+
+
+def _rank(file: BetaFile) -> tuple[bool, int]:
+    """Order the files of one session: what an unfinished download left empty comes last."""
+    is_empty = file.path.is_file() and file.path.stat().st_size == 0
+    return is_empty, list(Storage).index(file.storage)
 
 
 def nifti(folder: Path, name: str) -> Path:

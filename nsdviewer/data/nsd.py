@@ -103,7 +103,7 @@ class Subject:
         sessions = tuple(sorted({f.session for f in self.files.beta_files(space, version)}))
         if version.experiment is Experiment.CORE:
             table = build_trial_table(self.files.root, self.number, sessions, with_pictures)
-            if not with_pictures or not self.files.root.stim_info_file.exists():
+            if "coco_id" not in table.frame:
                 return table
             return replace(table, frame=join_coco(table.frame, self.files.root, coco))
         self.files.sessions(space, version)

@@ -86,27 +86,34 @@ def parse_crop_boxes(cells: pd.Series, path: Path) -> pd.DataFrame:
     return crops
 
 
-def join_pictures(trials: pd.DataFrame, root: NsdRoot, design: Design) -> pd.DataFrame:
+def join_pictures(
+    trials: pd.DataFrame, pictures: pd.DataFrame, root: NsdRoot, design: Design
+) -> pd.DataFrame:
     """Return `trials` with what is known of each picture.
+
+    A table that is too short is left out with a `DataWarning`.
 
     Raises
     ------
     DataError
-        If the table is missing, damaged, too short, or contradicts the design.
+        If the table contradicts the design: one of the two numbers its pictures wrongly.
     """
-    pictures = read_pictures(root)
-    largest = max(int(trials["nsd_id"].max()), int(design.shared.max()))
-    if largest >= len(pictures):
-        raise DataError(
-            f"{root.stim_info_file} has {len(pictures)} rows and no picture {largest}; it is cut "
-            "off: download it again."
-        )
+    shared = design.shared[design.shared < len(pictures)]
     # NSD's own numbers start at 1 in the design and at 0 here; this is where a slip would show.
-    if not pictures["shared1000"].to_numpy()[design.shared].all():
+    if not pictures["shared1000"].to_numpy()[shared].all():
         raise DataError(
             f"{root.stim_info_file} and {root.design_file} do not agree on the shared pictures; "
             "download both again."
         )
+    largest = int(trials["nsd_id"].max())
+    if largest >= len(pictures):
+        warnings.warn(
+            f"{root.stim_info_file} has {len(pictures)} rows and no picture {largest}; it is cut "
+            "off, and left out. Download it again.",
+            DataWarning,
+            stacklevel=3,
+        )
+        return trials
     joined = pictures.iloc[trials["nsd_id"].to_numpy()].drop(columns="shared1000")
     joined.index = trials.index
     return pd.concat([trials, joined], axis=1)

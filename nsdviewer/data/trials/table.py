@@ -1,9 +1,12 @@
 """The trial table: one row a stimulus trial, joined from design and behaviour."""
 
 import re
+import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,10 +23,12 @@ from nsdviewer.data.trials.design import (
     legacy_sessions,
     read_design,
 )
-from nsdviewer.data.trials.picture_table import join_pictures
-from nsdviewer.errors import DataError, RequestError
+from nsdviewer.data.trials.picture_table import join_pictures, read_pictures
+from nsdviewer.errors import DataError, DataWarning, RequestError
 from nsdviewer.files import atomic_path
 from nsdviewer.state import Experiment
+
+T = TypeVar("T")
 
 FULL_SPLIT = "full-40"
 LEGACY_SPLIT = "legacy-37"
@@ -187,15 +192,30 @@ def build_trial_table(
     frame["split_legacy_37"] = np.where(frame["session"] <= legacy_sessions(subject), side, "")
     frame["has_betas"] = np.isin(frame["session"], sessions)
     if responses.exists():
-        frame = join_behaviour(frame, subject, responses)
+        bare = frame
+        joined = _unless_damaged(lambda: join_behaviour(bare, subject, responses))
+        frame = bare if joined is None else joined
     if with_pictures and root.stim_info_file.exists():
-        frame = join_pictures(frame, root, design)
+        pictures = _unless_damaged(lambda: read_pictures(root))
+        frame = frame if pictures is None else join_pictures(frame, pictures, root, design)
     special = design.shared_seen_by_all(3, SESSIONS_OF_SUBJECT)
     return TrialTable(subject, frame, special)
 
 
+def _unless_damaged(read: Callable[[], T]) -> T | None:
+    """Return what `read` returns, None with a warning where its file is damaged.
+
+    Behaviour and pictures are optional, and so is a file of theirs that cannot be read.
+    """
+    try:
+        return read()
+    except DataError as error:
+        warnings.warn(f"{error} Until then it is left out.", DataWarning, stacklevel=3)
+        return None
+
+
 def _sessions_done(subject: int, responses: Path) -> int:
-    found = count_sessions(responses) if responses.exists() else 0
+    found = _unless_damaged(lambda: count_sessions(responses)) if responses.exists() else 0
     return found or SESSIONS_OF_SUBJECT.get(subject, max(SESSIONS_OF_SUBJECT.values()))
 
 
