@@ -25,6 +25,8 @@ TRANSFORM_NAMES = {Space.FUNC1PT8MM: "func1pt8", Space.FUNC1MM: "func1pt0", Spac
 VOLUME_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM, Space.MNI)
 SURFACE_SPACES = (Space.FSAVERAGE, Space.NATIVESURFACE)
 N_SESSIONS = 40
+# Seconds between volumes, and between the samples of a response, in the functional spaces.
+TR_S = {Space.FUNC1PT8MM: 4 / 3, Space.FUNC1MM: 1.0}
 # Volume and native-surface betas are stored as int16 of 300 × percent signal change.
 STORED_PER_PSC = 300.0
 _SUBJECT = re.compile(r"subj(\d\d)$")

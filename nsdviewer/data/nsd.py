@@ -22,11 +22,13 @@ from nsdviewer.data.betas.reliability import (
 )
 from nsdviewer.data.betas.sites import Mask, MaskOrMasks, sites_of
 from nsdviewer.data.betas.sources import read_header
+from nsdviewer.data.information import read_n_noise_components
 from nsdviewer.data.layout import SURFACE_SPACES, NsdRoot, SubjectFiles
 from nsdviewer.data.pictures.coco import join_coco
 from nsdviewer.data.pictures.stimuli import Stimuli
 from nsdviewer.data.regions.maps import VoxelMap, read_map
 from nsdviewer.data.regions.rois import roi_mask, roi_vertices
+from nsdviewer.data.runs.hrf import hrf_of, read_hrf_index, read_hrf_library
 from nsdviewer.data.runs.timeseries import Run, list_runs
 from nsdviewer.data.runs.traces import RunTraces, open_run
 from nsdviewer.data.spaces.layers import Layer
@@ -55,6 +57,10 @@ class Nsd:
     def subjects(self) -> tuple[int, ...]:
         """Numbers of the subjects that are here."""
         return self.root.subjects
+
+    def n_noise_components(self, space: Space = Space.FUNC1PT8MM) -> NDArray[np.float64]:
+        """Return (n_sessions, n_subjects) noise components that b3 took out, NaN for none."""
+        return read_n_noise_components(self.root, space)
 
     def subject(self, number: int) -> "Subject":
         """Return one subject; raises `RequestError` if it is not here."""
@@ -240,6 +246,26 @@ class Subject:
             1 or 2: the rest run before or after.
         """
         return open_run(self.files, space, session, nsd_run=nsd_run, rest=rest)
+
+    def hrf(
+        self,
+        ijk: tuple[int, int, int],
+        session: int = 1,
+        space: Space = Space.FUNC1PT8MM,
+        version: BetaVersion = BetaVersion.B3,
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return times (s) and the haemodynamic response that a voxel's model chose.
+
+        Raises
+        ------
+        RequestError
+            If the voxel lies outside the grid or has no response.
+        DataError
+            If the library or the index is missing or damaged.
+        """
+        library = read_hrf_library(self.files.root, space)
+        index = read_hrf_index(self.files, space, version, session)
+        return library.times_s, hrf_of(library, index, ijk)
 
     def layer(
         self,

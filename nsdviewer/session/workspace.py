@@ -95,15 +95,6 @@ class Workspace:
                 self._kept[key] = make()
             return self._kept[key]  # type: ignore[return-value]
 
-    def forget_models(self) -> None:
-        """Drop loaded decoders, encoders and generators, for example after a fit."""
-        with self._lock:
-            self._kept = {
-                k: v
-                for k, v in self._kept.items()
-                if not (isinstance(k, tuple) and k[0] in ("decoder", "encoder", "painter", "nc"))
-            }
-
     @property
     def grid(self) -> tuple[int, int, int]:
         """Grid of the functional volume."""

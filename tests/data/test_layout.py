@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import h5py
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -113,3 +114,17 @@ def test_reliability_is_read_without_betas(tree: TinyTree, tmp_path: Path) -> No
     for path in (tmp_path / "nsd/nsddata_betas").rglob("betas_session*"):
         path.unlink()
     assert len(subject.ncsnr("nsdgeneral")) == subject.mask("nsdgeneral").sum()
+
+
+def test_a_voxels_response_is_the_one_its_index_names(tree: TinyTree) -> None:
+    """The index counts from 1, the library's rows from 0."""
+    subject = open_nsd(tree.root).subject(1)
+    index = tree.betas_folder(1) / "HRFindex_session01.nii.gz"
+    stored = np.asarray(nib.load(index).dataobj)
+    ijk = tuple(int(v) for v in np.argwhere(stored == 7)[0])
+    with h5py.File(tree.root / "nsddata/templates/hrfs_func1pt8mm.mat") as file:
+        expected = file["hrfs"][6]
+    times_s, response = subject.hrf(ijk)
+    np.testing.assert_allclose(response, expected)
+    np.testing.assert_allclose(np.diff(times_s), 4 / 3)
+    assert open_nsd(tree.root).n_noise_components().shape[1] == 8

@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.formats.hdf5 import open_hdf5
-from nsdviewer.data.layout import NsdRoot, SubjectFiles, nifti
+from nsdviewer.data.layout import TR_S, NsdRoot, SubjectFiles, nifti
 from nsdviewer.data.regions.maps import read_on_grid
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.state import BetaVersion, Experiment, Space
 
 N_HRFS = 20
 NO_HRF = -1
-_SAMPLING_S = {Space.FUNC1MM: 1.0, Space.FUNC1PT8MM: 4 / 3}
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ def read_hrf_library(root: NsdRoot, space: Space) -> HrfLibrary:
         raise DataError(
             f"{path} holds {curves.shape} where {N_HRFS} responses are expected; download it again."
         )
-    return HrfLibrary(curves, _SAMPLING_S[space])
+    return HrfLibrary(curves, TR_S[space])
 
 
 def read_hrf_index(
@@ -123,6 +122,6 @@ def hrf_of(
 
 
 def _require_space(space: Space) -> None:
-    if space not in _SAMPLING_S:
-        here = " and ".join(s.value for s in _SAMPLING_S)
+    if space not in TR_S:
+        here = " and ".join(s.value for s in TR_S)
         raise RequestError(f"There are no responses chosen in {space.value}; choose {here}.")

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.formats.volumes import open_image
-from nsdviewer.data.layout import SubjectFiles
+from nsdviewer.data.layout import TR_S, SubjectFiles
 from nsdviewer.data.runs.tables import (
     Physiology,
     RunDesign,
@@ -27,7 +27,6 @@ from nsdviewer.errors import DataError, DataWarning, RequestError
 from nsdviewer.jobs import Progress
 from nsdviewer.state import Space
 
-TR_S = {Space.FUNC1PT8MM: 4 / 3, Space.FUNC1MM: 1.0}
 # Headers write 4/3 with four digits.
 _TR_TOLERANCE_S = 1e-3
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.formats.volumes import open_image, read_affine
-from nsdviewer.data.layout import SubjectFiles, nifti
+from nsdviewer.data.layout import TR_S, SubjectFiles, nifti
 from nsdviewer.data.surfaces.meshes import read_mesh
 from nsdviewer.errors import RequestError, SpaceError
 from nsdviewer.state import Hemisphere, Space
@@ -62,7 +62,7 @@ _USUAL_GRIDS: dict[Sampling, Grid] = {
 # First voxel of MNI files with X from left to right, by voxel size, on FSL's grids.
 _MNI_ORIGINS_MM = {1: (-91.0, -126.0, -72.0), 2: (-90.0, -126.0, -72.0)}
 _MNI_GRID_2MM = (91, 109, 91)
-_REPETITION_TIME_S = {Sampling.FUNC1PT8: 4 / 3}
+_REPETITION_TIME_S = {Sampling.FUNC1PT8: TR_S[Space.FUNC1PT8MM]}
 _ALIASES = {
     "func1": Sampling.FUNC1PT0, "func1.0": Sampling.FUNC1PT0, "func1.8": Sampling.FUNC1PT8,
     "anat1": Sampling.ANAT1PT0, "anat1.0": Sampling.ANAT1PT0, "anat0.8": Sampling.ANAT0PT8,
