@@ -3,7 +3,6 @@
 Source: Allen et al. (2022), Nature Neuroscience 25, and NSD's data manual.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,13 +10,13 @@ from numpy.typing import NDArray
 
 from nsdviewer.data.betas.cache_files import temporary_folder
 from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
-from nsdviewer.data.betas.sites import Mask, MaskOrMasks, Sites, Voxels, sites_of
+from nsdviewer.data.betas.sites import MaskOrMasks, Sites, Voxels, sites_of, split_mask
 from nsdviewer.data.formats.volumes import read_mgh, read_volume
 from nsdviewer.data.layout import SubjectFiles
 from nsdviewer.data.trials.table import TrialTable
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.jobs import PartProgress, Progress
-from nsdviewer.state import BetaVersion, Hemisphere, Space
+from nsdviewer.state import BetaVersion, Space
 
 _N_REPETITIONS = 3
 # What the throw-away cache of a part may take on disk.
@@ -113,7 +112,7 @@ def stream_reliability(
     n_trials = int(table.column("has_betas").sum())
     # In two orders, of int16 or on fsaverage of float32.
     n_bytes = 2 * n_trials * (4 if space is Space.FSAVERAGE else 2)
-    parts = _split(mask, max(1, _PART_BYTES // max(n_bytes, 1)))
+    parts = split_mask(mask, max(1, _PART_BYTES // max(n_bytes, 1)))
     found = []
     for number, part in enumerate(parts):
         start, stop = number / len(parts), (number + 1) / len(parts)
@@ -130,23 +129,6 @@ def stream_reliability(
         for name in ("ncsnr", "split1", "split2")
     )
     return Reliability(ncsnr, split1, split2, found[0].n_images)
-
-
-def _split(mask: MaskOrMasks, n_sites: int) -> list[MaskOrMasks]:
-    """Return masks of at most `n_sites` sites each that make up `mask`, in the order of its sites."""
-    if isinstance(mask, Mapping):
-        return [{h: p} for h in Hemisphere if h in mask for p in _split_one(mask[h], n_sites)]
-    return list(_split_one(mask, n_sites))
-
-
-def _split_one(mask: Mask, n_sites: int) -> list[Mask]:
-    flat = np.flatnonzero(mask)
-    parts = []
-    for start in range(0, len(flat), n_sites):
-        part = np.zeros(mask.size, bool)
-        part[flat[start : start + n_sites]] = True
-        parts.append(part.reshape(mask.shape))
-    return parts
 
 
 def _triples(table: TrialTable) -> NDArray[np.int64]:

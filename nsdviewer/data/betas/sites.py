@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.errors import RequestError
+from nsdviewer.errors import RequestError, SpaceError
 from nsdviewer.state import Hemisphere
 
 Mask = NDArray[np.bool_]
@@ -100,3 +100,59 @@ def sites_of(mask: MaskOrMasks) -> Sites:
     if len(sites) == 0:
         raise RequestError("The mask holds no voxel or vertex; choose another ROI.")
     return sites
+
+
+def columns_in(sites: Sites, wanted: Sites) -> NDArray[np.int64]:
+    """Return the columns of `sites` that hold `wanted`, in its order; −1 for those that are not there.
+
+    Raises
+    ------
+    SpaceError
+        If one has voxels and the other vertices, or the grids or meshes differ.
+    """
+    if isinstance(sites, Voxels) and isinstance(wanted, Voxels) and sites.shape == wanted.shape:
+        return sites.columns_of(wanted.ijk)
+    if isinstance(sites, Vertices) and isinstance(wanted, Vertices):
+        parts = []
+        for hemisphere, vertices in wanted.vertex.items():
+            if sites.n_vertices.get(hemisphere) != wanted.n_vertices[hemisphere]:
+                break
+            here = sites.vertex[hemisphere]
+            position = np.searchsorted(here, vertices).clip(max=len(here) - 1)
+            column = sites.columns(hemisphere).start + position
+            parts.append(np.where(here[position] == vertices, column, -1))
+        else:
+            return np.concatenate(parts)
+    raise SpaceError(
+        "The two sets of voxels or vertices are not of one grid or mesh; use data of one space."
+    )
+
+
+def select_sites(sites: Sites, columns: NDArray[np.int64]) -> Sites:
+    """Return the sites of some columns, ascending."""
+    if isinstance(sites, Voxels):
+        return Voxels(sites.shape, sites.ijk[columns])
+    chosen = {}
+    for hemisphere, vertices in sites.vertex.items():
+        here = sites.columns(hemisphere)
+        inside = columns[(columns >= here.start) & (columns < here.stop)]
+        if len(inside):
+            chosen[hemisphere] = vertices[inside - here.start]
+    return Vertices({h: sites.n_vertices[h] for h in chosen}, chosen)
+
+
+def split_mask(mask: MaskOrMasks, n_sites: int) -> list[MaskOrMasks]:
+    """Return masks of at most `n_sites` sites each that make up `mask`, in the order of its sites."""
+    if isinstance(mask, Mapping):
+        return [{h: p} for h in Hemisphere if h in mask for p in _split_one(mask[h], n_sites)]
+    return list(_split_one(mask, n_sites))
+
+
+def _split_one(mask: Mask, n_sites: int) -> list[Mask]:
+    flat = np.flatnonzero(mask)
+    parts = []
+    for start in range(0, len(flat), n_sites):
+        part = np.zeros(mask.size, bool)
+        part[flat[start : start + n_sites]] = True
+        parts.append(part.reshape(mask.shape))
+    return parts

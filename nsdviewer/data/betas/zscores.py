@@ -1,6 +1,7 @@
 """Responses made comparable: z-scored per session with training trials only, repeats averaged."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,14 @@ class SessionStatistics:
 
     mean_psc: NDArray[np.float32]
     sd_psc: NDArray[np.float32]
+
+    @cached_property
+    def mean_sd_psc(self) -> NDArray[np.float32]:
+        """(n_voxels,) deviation averaged over sessions; 0 where no session has one."""
+        n_sessions = np.isfinite(self.sd_psc).sum(axis=0)
+        return np.asarray(
+            np.nansum(self.sd_psc, axis=0) / np.maximum(n_sessions, 1), dtype=np.float32
+        )
 
     def zscore(self, psc: NDArray[np.float32], sessions: NDArray[np.int64]) -> NDArray[np.float32]:
         """Return z-scores of (n_trials, n_voxels) responses; `sessions` (n_trials,) from 1.
