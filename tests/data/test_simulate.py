@@ -22,7 +22,6 @@ from nsdviewer.data.simulate import (
     truth_folder,
 )
 from nsdviewer.data.simulate.betas import encode_betas, estimate_ncsnr
-from nsdviewer.data.simulate.contrast import contrast_energy, pooling_weights
 from nsdviewer.data.simulate.meshes import load_meshes
 from nsdviewer.errors import Cancelled, DataError, RequestError
 from nsdviewer.jobs import SilentProgress
@@ -408,19 +407,6 @@ def test_estimator_leaves_out_images_with_a_missing_repetition():
 
 
 # --- tuning and truth --------------------------------------------------------------------------
-
-
-def test_contrast_energy_knows_place_and_orientation():
-    picture = np.full((425, 425, 3), 128, np.uint8)
-    wave = 127 * np.sin(2 * np.pi * 8 * np.arange(425) / 425)
-    picture[:212, :, :] = (128 + wave)[None, :, None]  # upright bars in the upper half
-    energy = contrast_energy([picture])[0].reshape(8, 21, 21)
-    upper = energy[:, 2:8, 4:-4].mean((1, 2))
-    assert upper.argmax() == 0 and upper[0] > 5 * upper[2]
-    assert energy[0, 2:8].mean() > 5 * energy[0, -8:-2].mean()
-    above = pooling_weights(np.array([0.0]), np.array([2.0]), np.array([0.5]))
-    assert above.sum() == pytest.approx(1, abs=0.02)
-    assert above.reshape(21, 21)[:10].sum() > 0.9
 
 
 def test_truth_lies_beside_the_tree_and_never_in_it(mini_root):

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nsdviewer.data.pictures.contrast import contrast_energy
 from nsdviewer.data.pictures.photographs import (
     STIMULUS_SIZE_PX,
     Crop,
@@ -24,7 +25,6 @@ from nsdviewer.data.pictures.photographs import (
     choose_crop,
     load_catalogue,
 )
-from nsdviewer.data.simulate.contrast import contrast_energy
 from nsdviewer.data.simulate.design import N_IMAGES, N_SHARED, Design
 from nsdviewer.jobs import Progress
 

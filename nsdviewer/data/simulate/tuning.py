@@ -14,14 +14,14 @@ from enum import IntEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.simulate import atlas
-from nsdviewer.data.simulate.anatomy import Anatomy
-from nsdviewer.data.simulate.areas import receptive_field_deg
-from nsdviewer.data.simulate.contrast import (
+from nsdviewer.data.pictures.contrast import (
     FREQUENCIES,
     N_ORIENTATIONS,
     pooling_weights,
 )
+from nsdviewer.data.simulate import atlas
+from nsdviewer.data.simulate.anatomy import Anatomy
+from nsdviewer.data.simulate.areas import receptive_field_deg
 from nsdviewer.data.simulate.presets import TRUE_MEDIAN_NCSNR
 from nsdviewer.data.simulate.stimuli import JointEmbedding
 

@@ -1,4 +1,4 @@
-"""Local contrast energy of pictures: what simulated early visual areas respond to."""
+"""Local contrast energy of pictures: what early visual areas respond to."""
 
 from collections.abc import Sequence
 from functools import lru_cache
