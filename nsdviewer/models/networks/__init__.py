@@ -1,0 +1,1 @@
+"""Neural-network decoders, fMRI → joint embedding: networks, losses, and training that survives."""

@@ -1,0 +1,1 @@
+"""Ridge regression with penalties chosen by cross-validation over pictures."""
