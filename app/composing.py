@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from nsdviewer.mapping.maps import TITLES
 from nsdviewer.rendering.cortex import default_camera, vertex_colours
 from nsdviewer.rendering.scene import (
-    COLOUR_BAR_TITLE,
     HemisphereScene,
     Scene,
     SceneArrays,
@@ -61,7 +61,10 @@ class Composer:
 
     def concept_map(self, state: ViewState) -> ConceptMap | None:
         """Return the state's map; raises `ConceptError` when its concept has no direction."""
-        key = (state.concept, state.noise_ceiling_floor_pct, state.reading, state.encoder)
+        key = (
+            state.concept, state.noise_ceiling_floor_pct, state.reading, state.encoder,
+            state.decoder, state.statistic, state.null,
+        )  # fmt: skip
         return self._part("map", key, lambda: map_of(self._workspace, state))
 
     def compose(self, state: ViewState, reconstruction: Reconstruction | None) -> Composed:
@@ -82,7 +85,7 @@ class Composer:
             reconstructed=arrays.reconstructed,
             trial_title=arrays.trial_title,
             trial_scores=arrays.trial_scores,
-            colour_bar_title=COLOUR_BAR_TITLE,
+            colour_bar_title=TITLES[state.reading],
             provenance=arrays.provenance,
             simulated=arrays.simulated,
         )

@@ -12,8 +12,10 @@ from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Progress
 from nsdviewer.session import Session, Workspace, open_workspace
 from nsdviewer.session.demo import first_state, fit_missing, make_demo
-from nsdviewer.session.workspace import MODEL_SPACES
-from nsdviewer.state import Experiment, Theme, ViewState
+from nsdviewer.state import Experiment, Space, Theme, ViewState
+
+# Slices and the linked cursor need voxels of the subject's own.
+WINDOW_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM)
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def choices_of(workspace: Workspace) -> Choices:
     variants = tuple(
         (space, version)
         for space, version in files.available_betas()
-        if space in MODEL_SPACES and version.experiment is Experiment.CORE
+        if space in WINDOW_SPACES and version.experiment is Experiment.CORE
     )
     try:
         has_flat = all(m.flat_mm is not None for m in workspace.hemispheres)

@@ -85,6 +85,20 @@ class Reading(Enum):
     PATTERN = "pattern"
 
 
+class Null(Enum):
+    """What a test of a concept map holds against it.
+
+    IMAGES: the site is unrelated to the pictures. Found sites answer to something.
+    PARTIAL: the site may answer to much else, but not along the concept. Found sites answer to it.
+    DIRECTIONS: the concept's map is no stronger than that of an arbitrary direction. Found sites
+    answer to it more than to most ideas.
+    """
+
+    IMAGES = "images"
+    PARTIAL = "partial"
+    DIRECTIONS = "directions"
+
+
 class Theme(Enum):
     """Colours of window and figure."""
 
@@ -111,6 +125,11 @@ class ViewState:
         Whether each selected picture's responses are averaged over all of its repetitions.
     concept
         Concept expression, as typed.
+    statistic
+        Test that the map's voxels have to pass: ``none``, ``fdr:0.05``, ``fwe:0.05``, ``p:0.001``
+        or ``ci:0.9``.
+    null
+        What the test compares with.
     noise_ceiling_floor_pct
         Voxels with a lower noise ceiling are not shown in the map.
     limit_psc
@@ -144,6 +163,8 @@ class ViewState:
     average_repeats: bool = True
     concept: str = "animal - tool"
     reading: Reading = Reading.ENCODER
+    statistic: str = "none"
+    null: Null = Null.IMAGES
     noise_ceiling_floor_pct: float = 10.0
     limit_psc: float | None = None
     morph: float = INFLATED
@@ -205,6 +226,7 @@ class ViewState:
             "space": Space,
             "version": BetaVersion,
             "reading": Reading,
+            "null": Null,
             "theme": Theme,
         }
         try:

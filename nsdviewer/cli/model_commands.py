@@ -9,19 +9,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nsdviewer.cli.data_commands import require_suffix
+from nsdviewer.cli.model_options import DECODER_MODELS, ENCODER_MODELS
 from nsdviewer.cli.workspace import open_workspace
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path
 from nsdviewer.jobs import StreamProgress
-from nsdviewer.models.decoder import Decoder, load_decoder
+from nsdviewer.models.decoders.protocol import Decoder
+from nsdviewer.models.decoders.registry import RIDGE, load_decoder
 from nsdviewer.models.encoder import Encoder
 from nsdviewer.rendering.montage import write_montage
+from nsdviewer.scheduling import open_scheduler
+from nsdviewer.session.banded_fitting import fit_banded_encoder
 from nsdviewer.session.decoding import decode_groups
 from nsdviewer.session.fitting import (
-    DECODER_ROI,
-    ENCODER_ROI,
+    FitRequest,
     fit_workspace_decoder,
     fit_workspace_encoder,
+)
+from nsdviewer.session.network_fitting import (
+    NetworkRequest,
+    fit_network_decoder,
+    learning_curve,
 )
 from nsdviewer.session.scenes import seen_and_painted
 from nsdviewer.session.workspace import Workspace
@@ -40,20 +48,55 @@ def run_fit(arguments: argparse.Namespace) -> int:
     """Fit a decoder or an encoder and print its held-out figures."""
     if arguments.out is not None:
         require_suffix(arguments.out, ".safetensors")
+    models = DECODER_MODELS if arguments.kind == "decoder" else ENCODER_MODELS
+    if arguments.model not in models:
+        raise RequestError(
+            f"There is no {arguments.kind} '{arguments.model}'; choose one of {', '.join(models)}."
+        )
     workspace = open_workspace(arguments)
-    model: Decoder | Encoder
-    if arguments.kind == "decoder":
-        roi = arguments.roi or DECODER_ROI
-        model = fit_workspace_decoder(workspace, StreamProgress(), roi, arguments.seed)
-    else:
-        roi = arguments.roi or ENCODER_ROI
-        model = fit_workspace_encoder(workspace, StreamProgress(), roi, arguments.seed)
+    model = _fit(workspace, arguments)
     out = arguments.out or workspace.model_path(arguments.kind)
     model.save(out)
     for name, value in model.header.scores.items():
         print(f"{name} {value:.4f}")
     print(out)
     return 0
+
+
+def _fit(workspace: Workspace, arguments: argparse.Namespace) -> Decoder | Encoder:
+    request = FitRequest(arguments.roi, arguments.seed, arguments.split)
+    progress = StreamProgress()
+    if arguments.kind == "encoder":
+        with open_scheduler(arguments.scheduler) as scheduler:
+            if arguments.model == "banded":
+                return fit_banded_encoder(workspace, progress, request, scheduler)
+            return fit_workspace_encoder(workspace, progress, request, scheduler)
+    if arguments.model == RIDGE:
+        return fit_workspace_decoder(workspace, progress, request)
+    network = NetworkRequest(
+        model=arguments.model,
+        n_epochs=arguments.epochs,
+        batch_size=arguments.batch_size,
+        device=arguments.device,
+        subjects=_numbers(arguments.subjects),
+        backbone=arguments.backbone,
+        generator_weight=arguments.generator_weight,
+        generator=str(arguments.generator or ""),
+    )
+    if arguments.learning_curve:
+        for point in learning_curve(workspace, request, network, progress):
+            print(
+                f"sessions {point.n_sessions} trials {point.n_trials} two_way {point.two_way:.4f} "
+                f"cosine {point.cosine:.4f}"
+            )
+    return fit_network_decoder(workspace, request, network, progress)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdigit() for part in parts):
+        raise RequestError(f"'{text}' names no subjects; write numbers, for example 2,5,7.")
+    return tuple(int(part) for part in parts)
 
 
 def run_decode(arguments: argparse.Namespace) -> int:

@@ -4,13 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-LATER = {
-    "evaluate": "the full evaluation report",
-}
-
 COMMANDS = (
     "demo", "simulate", "betas", "trials", "ncsnr", "embed", "fit", "decode", "map", "figure",
-    "train", "doctor", "inventory", "transform", "verify", *LATER,
+    "train", "doctor", "inventory", "transform", "verify", "evaluate", "reverse",
 )  # fmt: skip
 
 

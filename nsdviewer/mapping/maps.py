@@ -1,57 +1,121 @@
-"""Concept maps: which voxels change with an idea, by the encoder's reading.
+"""Concept maps: which voxels go with an idea, by one of three readings that are never mixed.
 
-The *encoder* reading of a direction d is w_v · d, the change predicted for voxel v per unit along
-d. Decoder weights and Haufe patterns are other readings of the same direction; they are never
-mixed, and every map carries its own.
+*encoder*: w_v · d, the change predicted for voxel v per unit along the direction d.
+*decoder*: what the decoder listens to for d. A voxel that only cancels another's noise has a weight
+here, so it is no map of activity.
+*pattern*: how voxel v moves with the decoded score ŝ, cov(x_v, ŝ) / sd(ŝ), that is Σ_x · w for a
+linear decoder: it can be read as activity where the weights cannot (Haufe et al. 2014, NeuroImage
+87).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.betas.sites import Sites, Voxels
+from nsdviewer.errors import ConceptError, SpaceError
+from nsdviewer.models.decoders.protocol import Decoder
 from nsdviewer.models.encoder import Encoder
 from nsdviewer.state import Reading
 
-UNIT = "% signal change per unit"
+UNITS = {
+    Reading.ENCODER: "% signal change per unit",
+    Reading.DECODER: "decoded units per SD",
+    Reading.PATTERN: "% signal change per SD decoded",
+}
+# What the colour bar says, in two lines.
+TITLES = {
+    Reading.ENCODER: "predicted change,\n% signal per unit",
+    Reading.DECODER: "decoder weight,\nunits per SD",
+    Reading.PATTERN: "pattern,\n% signal per SD",
+}
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """How sure a map is, site by site; every array is (n_sites,) and may be absent.
+
+    Attributes
+    ----------
+    said
+        In words, for figures and files: test, threshold, number of draws.
+    significant
+        Whether the site passes the threshold.
+    p, p_max, q
+        Two-sided permutation p of the site alone, p corrected by the maximum over all sites, and
+        the false discovery rate at which it would be called significant.
+    lower, upper
+        Ends of the bootstrap interval, in the map's unit.
+    """
+
+    said: str
+    significant: NDArray[np.bool_]
+    p: NDArray[np.float64] | None = None
+    p_max: NDArray[np.float64] | None = None
+    q: NDArray[np.float64] | None = None
+    lower: NDArray[np.float32] | None = None
+    upper: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)
 class ConceptMap:
-    """A map over an encoder's voxels.
+    """A map over a model's voxels or vertices.
 
     Attributes
     ----------
-    ijk
-        (n_voxels, 3) 0-based voxels, C order.
-    shape
-        Grid of the volume.
     values
-        (n_voxels,) predicted percent signal change per unit along the direction.
+        (n_sites,) in `unit`.
     shown
-        (n_voxels,) whether the noise ceiling reaches the floor.
+        (n_sites,) whether the noise ceiling reaches the floor, and the test its threshold.
     """
 
     reading: Reading
-    ijk: NDArray[np.int64]
-    shape: tuple[int, int, int]
+    sites: Sites
     values: NDArray[np.float32]
     shown: NDArray[np.bool_]
+    evidence: Evidence | None = None
+
+    @property
+    def unit(self) -> str:
+        """Unit of the values."""
+        return UNITS[self.reading]
+
+    @property
+    def ijk(self) -> NDArray[np.int64]:
+        """(n_voxels, 3) 0-based, in C order; raises `SpaceError` on surfaces."""
+        return self._voxels.ijk
+
+    @property
+    def _voxels(self) -> Voxels:
+        if not isinstance(self.sites, Voxels):
+            raise SpaceError("This map is on vertices; it has no voxels.")
+        return self.sites
 
     def masked(self) -> NDArray[np.float32]:
-        """Return the values (n_voxels,) with NaN where they are not shown."""
+        """Return the values (n_sites,) with NaN where they are not shown."""
         return np.where(self.shown, self.values, np.nan).astype(np.float32)
 
     def volume(self) -> NDArray[np.float32]:
-        """Return the map on its grid, NaN outside."""
-        grid = np.full(self.shape, np.nan, np.float32)
-        grid[tuple(self.ijk.T)] = self.masked()
+        """Return the map on its grid, NaN outside; raises `SpaceError` on surfaces."""
+        return self.on_grid(self.masked())
+
+    def on_grid(self, values: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return one value a voxel (n_voxels,) on the grid, NaN outside."""
+        grid = np.full(self._voxels.shape, np.nan, np.float32)
+        grid[tuple(self.ijk.T)] = values
         return grid
 
     def symmetric_limit(self) -> float:
         """Return an end for the colour bar: the 99th percentile of |value| where shown."""
         values = np.abs(self.values[self.shown])
-        return float(np.percentile(values, 99)) if len(values) else 1.0
+        limit = float(np.percentile(values, 99)) if len(values) else 1.0
+        return limit if limit > 0 else 1.0
+
+    def with_evidence(self, evidence: Evidence) -> Self:
+        """Return the map showing only what passes a test besides."""
+        return replace(self, shown=self.shown & evidence.significant, evidence=evidence)
 
 
 def encoder_map(
@@ -62,10 +126,72 @@ def encoder_map(
     Parameters
     ----------
     noise_ceiling_floor
-        Voxels whose noise ceiling (0..1) is lower are masked.
+        Sites whose noise ceiling (0..1) is lower are masked.
+
+    Raises
+    ------
+    ConceptError
+        If the direction is of another embedding.
     """
+    _require_length(direction, len(encoder.ridge.weights))
     values = (direction @ encoder.ridge.weights) * encoder.sd_psc
     shown = np.nan_to_num(encoder.noise_ceiling) >= noise_ceiling_floor
-    return ConceptMap(
-        Reading.ENCODER, encoder.ijk, encoder.header.shape, values.astype(np.float32), shown
-    )
+    return ConceptMap(Reading.ENCODER, encoder.sites, values.astype(np.float32), shown)
+
+
+def decoder_map(
+    decoder: Decoder,
+    direction: NDArray[np.float32],
+    shown: NDArray[np.bool_],
+    z: NDArray[np.float32] | None = None,
+) -> ConceptMap:
+    """Return the decoder reading: the decoded score along `direction` per deviation of each site.
+
+    Parameters
+    ----------
+    shown
+        (n_sites,) sites that are reliable enough.
+    z
+        (n, n_sites) responses over which a decoder that is not linear is averaged.
+    """
+    values = decoder.sensitivity(direction, z)
+    return ConceptMap(Reading.DECODER, decoder.sites, values, shown)
+
+
+def pattern_map(
+    decoder: Decoder,
+    direction: NDArray[np.float32],
+    z: NDArray[np.float32],
+    shown: NDArray[np.bool_],
+) -> ConceptMap:
+    """Return the pattern reading: percent signal change per deviation of the decoded score.
+
+    Parameters
+    ----------
+    z
+        (n_images, n_sites) training responses, repetitions averaged.
+
+    Raises
+    ------
+    ConceptError
+        If the decoded score does not vary over the pictures.
+    """
+    score = decoder.score(direction, z)
+    score = score - score.mean()
+    sd = float(score.std())
+    if not sd > 0:
+        raise ConceptError(
+            "The decoded score along this concept does not vary over the training pictures; choose "
+            "another concept."
+        )
+    covariance = (score / sd) @ (z - z.mean(0)) / len(z)
+    values = covariance * decoder.statistics.mean_sd_psc
+    return ConceptMap(Reading.PATTERN, decoder.sites, values.astype(np.float32), shown)
+
+
+def _require_length(direction: NDArray[np.float32], n_embedding: int) -> None:
+    if direction.shape != (n_embedding,):
+        raise ConceptError(
+            f"The concept has {direction.shape[-1]} dimensions and the model {n_embedding}; fit the "
+            "model with the embedding that names the concept."
+        )

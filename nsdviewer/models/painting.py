@@ -23,12 +23,13 @@ class Painter:
 
     Attributes
     ----------
-    name
-        What figures say of it, for example ``LAFITE 64²``.
+    path
+        The file it was read from.
     """
 
     network: Generator
     header: dict[str, Any]
+    path: Path
 
     @property
     def resolution(self) -> int:
@@ -97,4 +98,4 @@ def load_painter(path: Path | None = None) -> Painter:
             f"The tensors of {path} do not fit its header ({str(error).splitlines()[0]}); train or "
             "download it again."
         ) from error
-    return Painter(network.eval().requires_grad_(False), header)
+    return Painter(network.eval().requires_grad_(False), header, path)

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nsdviewer.data.spaces.layers import Layer, require_same_space
 from nsdviewer.data.surfaces.meshes import Hemimesh
-from nsdviewer.mapping.maps import ConceptMap
+from nsdviewer.mapping.maps import TITLES, ConceptMap
 from nsdviewer.rendering.cortex import (
     OutlineTopology,
     default_camera,
@@ -19,8 +19,6 @@ from nsdviewer.rendering.cortex import (
 )
 from nsdviewer.rendering.slices import SlicePicture, draw_slice
 from nsdviewer.state import Camera, Hemisphere, ViewState
-
-COLOUR_BAR_TITLE = "predicted change,\n% signal per unit"
 
 
 @dataclass(frozen=True)
@@ -130,7 +128,7 @@ def resolve(state: ViewState, arrays: SceneArrays) -> Scene:
         reconstructed=arrays.reconstructed,
         trial_title=arrays.trial_title,
         trial_scores=arrays.trial_scores,
-        colour_bar_title=COLOUR_BAR_TITLE,
+        colour_bar_title=TITLES[state.reading],
         provenance=arrays.provenance,
         simulated=arrays.simulated,
     )

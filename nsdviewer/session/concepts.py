@@ -4,12 +4,17 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
-from nsdviewer.data.regions.rois import load_collection, roi_mask
-from nsdviewer.errors import RequestError
+from nsdviewer.data.betas.reliability import noise_ceiling
+from nsdviewer.data.betas.sites import Sites, Vertices, Voxels, columns_in
+from nsdviewer.data.regions.rois import load_collection
+from nsdviewer.data.trials.table import FULL_SPLIT
+from nsdviewer.errors import CheckpointError, RequestError
 from nsdviewer.mapping.concepts import Term, TermKind, concept_direction, parse_concept
-from nsdviewer.mapping.maps import ConceptMap, encoder_map
+from nsdviewer.mapping.maps import ConceptMap, decoder_map, encoder_map, pattern_map
+from nsdviewer.models.decoders.protocol import Decoder
 from nsdviewer.rendering.scene import RoiBar
 from nsdviewer.session.decoding import decode_trials
+from nsdviewer.session.responses import averaged_responses
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Hemisphere, Reading
 
@@ -46,14 +51,14 @@ class WorkspaceTerms:
         """Decode a ROI's pattern: one deviation up in its voxels, all others at their mean."""
         w = self._workspace
         decoder = w.decoder(self._decoder_path)
-        inside = roi_mask(w.files, w.space, name)[tuple(decoder.ijk.T)]
+        inside = w.inside(name, decoder.sites)
         if not inside.any():
             raise RequestError(
                 f"The decoder listens to no voxel of '{name}'; choose a ROI within "
                 f"{decoder.header.roi}."
             )
         # The constant part of the prediction says nothing of the region.
-        return np.asarray(inside.astype(np.float32) @ decoder.ridge.weights, np.float32)
+        return np.asarray(decoder.displace(inside.astype(np.float32)[None])[0], np.float32)
 
 
 def direction_of(
@@ -83,27 +88,70 @@ def concept_map(
     noise_ceiling_floor_pct: float,
     reading: Reading = Reading.ENCODER,
     encoder_path: str = "",
+    decoder_path: str = "",
 ) -> ConceptMap:
-    """Return a reading of a concept over the encoder's voxels.
+    """Return a reading of a concept over the voxels or vertices of the model it is read from.
 
     Raises
     ------
     ConceptError
         If the expression names no direction.
-    RequestError
-        If the reading does not exist yet.
+    CheckpointError
+        If the model is missing, or fitted for something else.
     """
-    if reading is not Reading.ENCODER:
-        raise RequestError(f"The reading '{reading.value}' is not yet available; choose 'encoder'.")
-    direction = direction_of(workspace, expression)
-    return encoder_map(workspace.encoder(encoder_path), direction, noise_ceiling_floor_pct / 100)
+    direction = direction_of(workspace, expression, decoder_path)
+    floor = noise_ceiling_floor_pct / 100
+    if reading is Reading.ENCODER:
+        return encoder_map(workspace.encoder(encoder_path), direction, floor)
+    decoder = workspace.decoder(decoder_path)
+    shown = decoder_ceiling(workspace, decoder) >= floor
+    z = training_z(workspace, decoder)
+    if reading is Reading.DECODER:
+        return decoder_map(decoder, direction, shown, z)
+    return pattern_map(decoder, direction, z, shown)
+
+
+def training_z(workspace: Workspace, decoder: Decoder) -> NDArray[np.float32]:
+    """Return (n_images, n_sites) the averaged responses that a decoder was fitted on.
+
+    Raises
+    ------
+    CheckpointError
+        If its ROI holds other voxels now.
+    """
+    data = averaged_responses(workspace, decoder.header.roi, decoder.header.split or FULL_SPLIT)
+    _require_same_sites(data.train.sites, decoder)
+    return workspace.keep(("training z", id(decoder)), data.train.whole)
+
+
+def decoder_ceiling(workspace: Workspace, decoder: Decoder) -> NDArray[np.float32]:
+    """Return (n_sites,) the noise ceiling of a decoder's sites, 0 where it is undefined."""
+    roi = decoder.header.roi
+    data = averaged_responses(workspace, roi, decoder.header.split or FULL_SPLIT)
+    _require_same_sites(data.train.sites, decoder)
+    n_repeats = data.test.n_repeats if data.test is not None else np.array([1])
+    return np.nan_to_num(noise_ceiling(workspace.ncsnr(roi), n_repeats))
+
+
+def _require_same_sites(sites: Sites, decoder: Decoder) -> None:
+    columns = columns_in(sites, decoder.sites)
+    if len(sites) != len(decoder.sites) or (columns != np.arange(len(columns))).any():
+        raise CheckpointError(
+            f"The ROI '{decoder.header.roi}' holds other voxels now than when the decoder was "
+            "fitted; fit it again."
+        )
 
 
 def to_vertices(
     workspace: Workspace, shown_map: ConceptMap
 ) -> dict[Hemisphere, NDArray[np.float32]]:
-    """Return a map on the vertices of both hemispheres, NaN where it is not shown."""
+    """Return a map on the vertices of both hemispheres, NaN where it is not shown.
+
+    Vertices are the subject's own; a map of fsaverage's stays on those.
+    """
     shown = shown_map.shown
+    if isinstance(shown_map.sites, Vertices):
+        return _spread(shown_map.masked(), shown_map.sites)
     key = hash((shown.tobytes(), len(shown_map.ijk)))
     result = {}
     for mesh in workspace.hemispheres:
@@ -115,6 +163,15 @@ def to_vertices(
         values = operator @ shown_map.values[shown]
         result[hemisphere] = np.where(seen, values, np.nan).astype(np.float32)
     return result
+
+
+def _spread(values: NDArray[np.float32], sites: Vertices) -> dict[Hemisphere, NDArray[np.float32]]:
+    """Return one value a site on whole meshes, NaN elsewhere."""
+    meshes = {}
+    for hemisphere, vertices in sites.vertex.items():
+        meshes[hemisphere] = np.full(sites.n_vertices[hemisphere], np.nan, np.float32)
+        meshes[hemisphere][vertices] = values[sites.columns(hemisphere)]
+    return meshes
 
 
 def _restrict(
@@ -135,7 +192,7 @@ def roi_bars(
     for collection in collections:
         if collection not in workspace.collections:
             continue
-        for name, inside in _members(workspace, collection, shown_map).items():
+        for name, inside in members_of(workspace, collection, shown_map.sites).items():
             values = shown_map.values[inside & shown_map.shown]
             if len(values) >= _FEWEST_VOXELS_IN_A_BAR:
                 sem = float(values.std(ddof=1) / np.sqrt(len(values)))
@@ -143,14 +200,21 @@ def roi_bars(
     return tuple(bars)
 
 
-def _members(
-    workspace: Workspace, collection: str, shown_map: ConceptMap
-) -> dict[str, NDArray[np.bool_]]:
-    """Region name → which of the map's voxels belong to it."""
+def members_of(workspace: Workspace, collection: str, sites: Sites) -> dict[str, NDArray[np.bool_]]:
+    """Return region name → (n_sites,) which of some voxels or vertices belong to it."""
 
     def make() -> dict[str, NDArray[np.bool_]]:
-        loaded = load_collection(workspace.files, workspace.space, collection)
-        labels = loaded.labels[tuple(shown_map.ijk.T)]
-        return {name: labels == label for label, name in loaded.names.items()}
+        if isinstance(sites, Voxels):
+            loaded = load_collection(workspace.files, workspace.space, collection)
+            labels = loaded.labels[tuple(sites.ijk.T)]
+            return {name: labels == label for label, name in loaded.names.items()}
+        joined: dict[str, NDArray[np.bool_]] = {}
+        for hemisphere in sites.vertex:
+            loaded = load_collection(workspace.files, workspace.space, collection, hemisphere)
+            labels = loaded.labels[sites.vertex[hemisphere]]
+            for label, name in loaded.names.items():
+                inside = joined.setdefault(name, np.zeros(len(sites), bool))
+                inside[sites.columns(hemisphere)] = labels == label
+        return joined
 
-    return workspace.keep(("members", collection, len(shown_map.ijk)), make)
+    return workspace.keep(("members", collection, id(sites)), make)

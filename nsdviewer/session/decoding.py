@@ -6,9 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from nsdviewer.data.betas.sites import Sites, columns_in
+from nsdviewer.data.betas.zscores import SessionStatistics
 from nsdviewer.errors import CheckpointError
 from nsdviewer.evaluation.metrics import pixel_correlation, rank_among
-from nsdviewer.models.decoder import Decoder
 from nsdviewer.session.workspace import Workspace
 
 
@@ -65,23 +66,33 @@ def decode_groups(
     trials = np.concatenate(groups)
     workspace.table.require(tuple(int(t) for t in trials))
     decoder = workspace.decoder(decoder_path)
-    z = _zscored(workspace, trials, decoder)
+    z = zscored(workspace, trials, decoder.header.roi, decoder.sites, decoder.statistics)
     ends = np.cumsum([len(g) for g in groups])
     means = [_mean_of_valid(z[end - len(g) : end]) for g, end in zip(groups, ends, strict=True)]
     return decoder.decode(np.stack(means))
 
 
-def _zscored(
-    workspace: Workspace, trials: NDArray[np.int64], decoder: Decoder
+def zscored(
+    workspace: Workspace,
+    trials: NDArray[np.int64],
+    roi: str,
+    sites: Sites,
+    statistics: SessionStatistics,
 ) -> NDArray[np.float32]:
-    betas = workspace.betas(decoder.header.roi)
-    columns = betas.columns_of(decoder.ijk)
+    """Return (n_trials, n_sites) z-scores of single trials, NaN where a session has no data.
+
+    Raises
+    ------
+    CheckpointError
+        If the ROI does not hold all of the sites.
+    """
+    betas = workspace.betas(roi)
+    columns = columns_in(betas.sites, sites)
     if (columns < 0).any():
-        raise CheckpointError(
-            f"The decoder listens to voxels outside '{decoder.header.roi}'; fit it again."
-        )
-    psc = betas.psc(trials, columns)
-    return decoder.statistics.zscore(psc, workspace.table.column("session")[trials])
+        raise CheckpointError(f"The decoder listens to voxels outside '{roi}'; fit it again.")
+    everything = len(columns) == len(betas.sites) and bool((np.diff(columns) == 1).all())
+    psc = betas.psc(trials, None if everything else columns)
+    return statistics.zscore(psc, workspace.table.column("session")[trials])
 
 
 def _mean_of_valid(z: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -1,170 +1,242 @@
 """Fitting the two maps of one workspace, with held-out figures in their files."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas.matrix import BetaMatrix
-from nsdviewer.data.betas.reliability import compute_reliability, noise_ceiling, read_ncsnr
-from nsdviewer.data.betas.zscores import (
-    SessionStatistics,
-    average_responses,
-    training_statistics,
-)
+from nsdviewer.data.betas.reliability import noise_ceiling
+from nsdviewer.data.betas.sites import Sites
 from nsdviewer.data.trials.table import FULL_SPLIT
 from nsdviewer.errors import RequestError
 from nsdviewer.evaluation.metrics import two_way_identification
 from nsdviewer.jobs import PartProgress, Progress, SilentProgress
-from nsdviewer.models.decoder import Decoder, fit_decoder
-from nsdviewer.models.encoder import Encoder, fit_encoder
-from nsdviewer.models.mapping_file import MappingHeader
+from nsdviewer.models.contrast_features import stimulus_contrast
+from nsdviewer.models.decoders.linear import LinearDecoder
+from nsdviewer.models.decoders.protocol import Decoder
+from nsdviewer.models.decoders.registry import RIDGE
+from nsdviewer.models.encoder import ContrastBand, Encoder
+from nsdviewer.models.mapping_file import MappingHeader, site_fields
+from nsdviewer.models.regression.blocks import fit_targets, target_blocks
+from nsdviewer.models.regression.folds import image_folds
+from nsdviewer.models.regression.primal import PrimalSolver
+from nsdviewer.models.regression.ridge import RidgeFit, fit_ridge
+from nsdviewer.scheduling import InProcess, Scheduler
+from nsdviewer.session.responses import Averaged, averaged_responses
 from nsdviewer.session.workspace import Workspace
+from nsdviewer.state import Space
 
-DECODER_ROI = "nsdgeneral"
-ENCODER_ROI = "cortex"
 _FEWEST_IMAGES = 20
 
 
 @dataclass(frozen=True)
-class TrainingData:
-    """What both maps are fitted on.
+class FitRequest:
+    """What a fit is asked for.
 
     Attributes
     ----------
-    train, test
-        Trials of either side of the split.
-    ids
-        (n_images,) training pictures, ascending.
-    z, embeddings
-        (n_images, n_voxels) repeat-averaged z-scores and (n_images, n_embedding) unit vectors.
+    roi
+        ROI expression; "" takes nsdgeneral for decoders, the cortex for encoders, and everything
+        in MNI, where NSD has no regions.
+    split
+        ``full-40`` or ``legacy-37``: which pictures are held out.
     """
 
-    betas: BetaMatrix
-    train: NDArray[np.int64]
-    test: NDArray[np.int64]
-    statistics: SessionStatistics
-    ids: NDArray[np.int64]
-    z: NDArray[np.float32]
-    embeddings: NDArray[np.float32]
+    roi: str = ""
+    seed: int = 0
+    split: str = FULL_SPLIT
 
-    def average(
-        self, workspace: Workspace, trials: NDArray[np.int64], progress: Progress
-    ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64]]:
-        """Average other trials as the training ones were; see `average_responses`."""
-        return average_responses(self.betas, workspace.table, trials, self.statistics, progress)
-
-
-def _gather(workspace: Workspace, roi: str, progress: Progress) -> TrainingData:
-    betas = workspace.betas(roi, PartProgress(progress, 0.0, 0.4))
-    table = workspace.table
-    train, test = _split_trials(workspace)
-    statistics = training_statistics(betas, table, train, PartProgress(progress, 0.4, 0.5))
-    ids, z, _ = average_responses(betas, table, train, statistics, PartProgress(progress, 0.5, 0.6))
-    embeddings = workspace.image_embeddings(ids, PartProgress(progress, 0.6, 0.8))
-    return TrainingData(betas, train, test, statistics, ids, z, embeddings)
+    def for_kind(self, kind: str, space: Space) -> "FitRequest":
+        """Return the request with its ROI filled in."""
+        if self.roi:
+            return self
+        usual = "nsdgeneral" if kind == "decoder" else "cortex"
+        return replace(self, roi="all" if space is Space.MNI else usual)
 
 
 def fit_workspace_decoder(
-    workspace: Workspace, progress: Progress, roi: str = DECODER_ROI, seed: int = 0
-) -> Decoder:
-    """Fit embedding on voxels of `roi` over the training pictures, score on the shared ones.
+    workspace: Workspace, progress: Progress, request: FitRequest | None = None
+) -> LinearDecoder:
+    """Fit the ridge decoder over the training pictures, and score it on the shared ones.
 
     Raises
     ------
     RequestError
         If there are too few training pictures.
     """
-    data = _gather(workspace, roi, progress)
-    progress.report(0.8, "fitting the decoder")
-    ridge = fit_decoder(data.z, data.embeddings, seed)
-    scores = {"train_cv_r2": float(np.mean(ridge.cv_r2))}
-    header = _header(workspace, roi, seed, data, scores)
-    decoder = Decoder(header, data.betas.ijk, data.statistics, ridge)
-    if len(data.test):
-        test_ids, test_z, _ = data.average(workspace, data.test, SilentProgress())
-        true = workspace.image_embeddings(test_ids)
-        decoded = decoder.decode(test_z)
-        scores["test_two_way_identification"] = two_way_identification(true, decoded)
-        scores["test_cosine"] = float((true * decoded).sum(1).mean())
+    request = (request or FitRequest()).for_kind("decoder", workspace.space)
+    data = averaged_responses(workspace, request.roi, request.split, PartProgress(progress, 0, 0.5))
+    embeddings = training_embeddings(workspace, data, PartProgress(progress, 0.5, 0.7))
+    folds = image_folds(data.train.nsd_ids, seed=request.seed)
+    ridge = fit_ridge(
+        data.train.whole(), embeddings, folds, progress=PartProgress(progress, 0.7, 0.98)
+    )
+    scores = {"train_cv_r2": float(np.nanmean(ridge.cv_r2))}
+    header = header_of(workspace, request, data, data.train.sites, RIDGE, scores)
+    decoder = LinearDecoder(header, data.train.sites, data.statistics, ridge, data.train.nsd_ids)
+    scores |= held_out_scores(workspace, decoder, data)
     progress.report(1.0, "decoder fitted")
     return decoder
 
 
 def fit_workspace_encoder(
-    workspace: Workspace, progress: Progress, roi: str = ENCODER_ROI, seed: int = 0
+    workspace: Workspace,
+    progress: Progress,
+    request: FitRequest | None = None,
+    scheduler: Scheduler | None = None,
 ) -> Encoder:
-    """Fit voxels of `roi` on the embedding over the training pictures, score on the shared ones."""
-    data = _gather(workspace, roi, progress)
-    progress.report(0.8, "fitting the encoder")
-    ridge = fit_encoder(data.embeddings, data.z, seed)
-    ncsnr = _ncsnr(workspace, roi, progress)
-    if len(data.test):
-        test_ids, test_z, n_repeats = data.average(workspace, data.test, SilentProgress())
-        predicted = ridge.predict(workspace.image_embeddings(test_ids))
-        test_r = _columnwise_r(test_z, predicted)
-        ceiling = noise_ceiling(ncsnr, n_repeats)
-    else:
-        test_r = np.full(data.betas.n_voxels, np.nan, np.float32)
-        ceiling = noise_ceiling(ncsnr, np.array([1]))
-    # A voxel that never varies has no reliability; NaN must not look like a perfect one.
-    ceiling = np.where(np.isfinite(ncsnr), ceiling, np.nan).astype(np.float32)
-    scores = {"train_cv_r2": float(np.nanmean(ridge.cv_r2))}
-    header = _header(workspace, roi, seed, data, scores)
-    encoder = Encoder(header, data.betas.ijk, data.statistics, ridge, ceiling, test_r)
-    with np.errstate(all="ignore"):
-        scores["median_normalised_r2"] = float(np.nanmedian(encoder.score_normalised(0.1)))
+    """Fit every site of a ROI on the embedding, and score it on the shared pictures.
+
+    Sites go through in blocks, so that the vertices of both hemispheres fit in a few gigabytes.
+
+    Raises
+    ------
+    RequestError
+        If there are too few training pictures.
+    """
+    request = (request or FitRequest()).for_kind("encoder", workspace.space)
+    data = averaged_responses(workspace, request.roi, request.split, PartProgress(progress, 0, 0.5))
+    embeddings = training_embeddings(workspace, data, PartProgress(progress, 0.5, 0.6))
+    solver = PrimalSolver(embeddings, image_folds(data.train.nsd_ids, seed=request.seed))
+    ridge = fit_targets(
+        solver,
+        target_blocks(data.train.n_sites),
+        data.train.block,
+        scheduler or InProcess(),
+        PartProgress(progress, 0.6, 0.9),
+    )
+    return encoder_of(workspace, request, data, ridge, PartProgress(progress, 0.9, 1.0))
+
+
+def encoder_of(
+    workspace: Workspace,
+    request: FitRequest,
+    data: Averaged,
+    ridge: RidgeFit,
+    progress: Progress,
+    model: str = RIDGE,
+    band: ContrastBand | None = None,
+) -> Encoder:
+    """Return the encoder of a fit, with how well it predicts the test pictures."""
+    n_sites = data.train.n_sites
+    r, r2 = np.full(n_sites, np.nan, np.float32), np.full(n_sites, np.nan, np.float32)
+    if data.test is not None:
+        embeddings = workspace.image_embeddings(data.test.nsd_ids) - ridge.x_mean
+        if band is not None:
+            features = stimulus_contrast(workspace.stimuli, data.test.nsd_ids, SilentProgress())
+            contrast = features - band.mean
+        for block in target_blocks(n_sites):
+            progress.report(block.start / n_sites, "predicting the test pictures")
+            predicted = embeddings @ ridge.weights[:, block] + ridge.y_mean[block]
+            if band is not None:
+                predicted += contrast @ band.weights[:, block]
+            r[block], r2[block] = columnwise_scores(data.test.block(block), predicted)
+    scores = {"train_cv_r2": _mean(ridge.cv_r2)}
+    encoder = Encoder(
+        header_of(workspace, request, data, data.train.sites, model, scores),
+        data.train.sites,
+        data.statistics,
+        ridge,
+        ceiling_of(workspace, request.roi, data),
+        r,
+        r2,
+        data.train.nsd_ids,
+        band,
+    )
+    scores["median_normalised_r2"] = _median(encoder.score_normalised(0.1))
     progress.report(1.0, "encoder fitted")
     return encoder
 
 
-def _split_trials(workspace: Workspace) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    train = workspace.table.select("train")
-    n_images = len(np.unique(workspace.table.column("nsd_id")[train]))
+def training_embeddings(
+    workspace: Workspace, data: Averaged, progress: Progress
+) -> NDArray[np.float32]:
+    """Return (n_images, n_embedding) of the training pictures.
+
+    Raises
+    ------
+    RequestError
+        If there are too few to fit on.
+    """
+    n_images = data.train.n_images
     if n_images < _FEWEST_IMAGES:
         raise RequestError(
             f"Only {n_images} training pictures are in the sessions on disk; a fit needs "
             f"{_FEWEST_IMAGES}: download more sessions."
         )
-    return train, workspace.table.select(f"test:{FULL_SPLIT}")
+    return workspace.image_embeddings(data.train.nsd_ids, progress)
 
 
-def _ncsnr(workspace: Workspace, roi: str, progress: Progress) -> NDArray[np.float32]:
-    """Reliability of the ROI's voxels: NSD's own file where it is there, else recomputed."""
-    betas = workspace.betas(roi)
-    stored = read_ncsnr(workspace.files, workspace.space, workspace.version, betas.sites)
-    if stored is not None:
-        return stored
-    return compute_reliability(betas, workspace.table, PartProgress(progress, 0.9, 1.0)).ncsnr
+def held_out_scores(workspace: Workspace, decoder: Decoder, data: Averaged) -> dict[str, float]:
+    """Return how a decoder does on the test pictures; nothing where there are none."""
+    if data.test is None or data.test.n_images < 2:
+        return {}
+    true = workspace.image_embeddings(data.test.nsd_ids)
+    decoded = decoder.decode(data.test.whole())
+    return {
+        "test_two_way_identification": two_way_identification(true, decoded),
+        "test_cosine": float((true * decoded).sum(1).mean()),
+    }
 
 
-def _columnwise_r(first: NDArray[np.float32], second: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Pearson's r of each column (n_columns,), NaN where one does not vary."""
-    a, b = first - first.mean(0), second - second.mean(0)
+def ceiling_of(workspace: Workspace, roi: str, data: Averaged) -> NDArray[np.float32]:
+    """Return (n_sites,) the noise ceiling of the repeat-averaged test responses, else of one trial.
+
+    A site that never varies has no reliability; NaN must not look like a perfect one.
+    """
+    ncsnr = workspace.ncsnr(roi)
+    n_repeats = data.test.n_repeats if data.test is not None else np.array([1])
+    ceiling = noise_ceiling(ncsnr, n_repeats)
+    return np.where(np.isfinite(ncsnr), ceiling, np.nan).astype(np.float32)
+
+
+def columnwise_scores(
+    measured: NDArray[np.floating], predicted: NDArray[np.floating]
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Return Pearson's r and R² of each column (n_columns,), NaN where one does not vary."""
+    a, b = measured - measured.mean(0), predicted - predicted.mean(0)
+    total = np.square(a).sum(0)
     with np.errstate(all="ignore"):
-        r = (a * b).sum(0) / np.sqrt(np.square(a).sum(0) * np.square(b).sum(0))
-    return np.asarray(r, np.float32)
+        r = (a * b).sum(0) / np.sqrt(total * np.square(b).sum(0))
+        r2 = 1 - np.square(measured - predicted).sum(0) / total
+    r2[total == 0] = np.nan
+    return np.asarray(r, np.float32), np.asarray(r2, np.float32)
 
 
-def _header(
+def header_of(
     workspace: Workspace,
-    roi: str,
-    seed: int,
-    data: TrainingData,
+    request: FitRequest,
+    data: Averaged,
+    sites: Sites,
+    model: str,
     scores: dict[str, float],
 ) -> MappingHeader:
+    """Return what a model's file says of itself; `scores` may still be added to."""
+    grid: Mapping[str, object] = site_fields(sites)
     return MappingHeader(
         subject=workspace.subject,
         space=workspace.space.value,
         version=workspace.version.value,
-        roi=roi,
-        shape=workspace.grid,
+        roi=request.roi,
         embedding=workspace.embedding.name,
         embedding_title=workspace.embedding.title,
-        split=FULL_SPLIT,
-        seed=seed,
-        n_images=len(data.ids),
-        n_trials=len(data.train),
+        split=request.split,
+        seed=request.seed,
+        n_images=data.train.n_images,
+        n_trials=int(data.train.n_repeats.sum()),
         simulated=workspace.root.is_simulated,
         scores=scores,
+        model=model,
+        **grid,  # type: ignore[arg-type]
     )
+
+
+def _mean(values: NDArray[np.float32]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _median(values: NDArray[np.float32]) -> float:
+    known = values[np.isfinite(values)]
+    return float(np.median(known)) if len(known) else float("nan")

@@ -6,23 +6,24 @@ from numpy.typing import NDArray
 from nsdviewer.data.spaces.layers import Layer
 from nsdviewer.data.spaces.places import Place
 from nsdviewer.errors import DataError
-from nsdviewer.mapping.maps import UNIT, ConceptMap
+from nsdviewer.jobs import SilentProgress
+from nsdviewer.mapping.maps import ConceptMap
 from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
-from nsdviewer.session.concepts import concept_map, roi_bars, to_vertices
+from nsdviewer.scheduling import InProcess
+from nsdviewer.session.concepts import roi_bars, to_vertices
 from nsdviewer.session.decoding import Reconstruction, reconstruct
+from nsdviewer.session.evidence import MapRequest, tested_map
 from nsdviewer.session.workspace import Workspace
-from nsdviewer.state import Hemisphere, Space, ViewState
+from nsdviewer.state import Hemisphere, ViewState
 
 BAR_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 
 
 def map_of(workspace: Workspace, state: ViewState) -> ConceptMap | None:
-    """Return the state's concept map; None without a concept."""
+    """Return the state's concept map, tested as it asks; None without a concept."""
     if not state.concept:
         return None
-    return concept_map(
-        workspace, state.concept, state.noise_ceiling_floor_pct, state.reading, state.encoder
-    )
+    return tested_map(workspace, MapRequest.of(state), InProcess(), SilentProgress())
 
 
 def reconstruction_of(workspace: Workspace, state: ViewState) -> Reconstruction | None:
@@ -74,15 +75,20 @@ def collect(
 
 
 def map_layer(workspace: Workspace, state: ViewState, shown_map: ConceptMap) -> Layer:
-    """Return a map's volume in the space that its encoder was fitted in."""
-    header = workspace.encoder(state.encoder).header
-    place = Place.of(Space(header.space))
-    return Layer(shown_map.volume(), place, header.subject, f"map of {state.concept}", UNIT)
+    """Return a map's volume in the space of the workspace, for which its model was fitted."""
+    place = Place.of(workspace.space)
+    return Layer(
+        shown_map.volume(), place, workspace.subject, f"map of {state.concept}", shown_map.unit
+    )
 
 
 def scene_of(workspace: Workspace, state: ViewState) -> Scene:
     """Compute everything that a state shows, and resolve it."""
-    shown_map = map_of(workspace, state)
+    return scene_of_map(workspace, state, map_of(workspace, state))
+
+
+def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap | None) -> Scene:
+    """Resolve a state whose map was computed already."""
     reconstruction = reconstruction_of(workspace, state)
     return resolve(state, collect(workspace, state, shown_map, reconstruction))
 
@@ -127,15 +133,18 @@ def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
         f"embedding: {workspace.embedding.title}",
     ]
     if state.concept:
+        test = (
+            "not tested" if state.statistic == "none" else f"{state.statistic} ({state.null.value})"
+        )
         lines.append(
-            f"concept '{state.concept}' · reading: {state.reading.value} · noise ceiling ≥ "
+            f"concept '{state.concept}' · reading: {state.reading.value} · {test} · noise ceiling ≥ "
             f"{state.noise_ceiling_floor_pct:g} %"
         )
     if state.trials and workspace.can_paint(state.generator):
         painter = workspace.painter(state.generator)
+        header = workspace.decoder(state.decoder).header
         lines.append(
-            f"decoder: ridge, {workspace.decoder(state.decoder).header.roi} · generator: "
-            f"{painter.name}, seed {state.seed}"
+            f"decoder: {header.model}, {header.roi} · generator: {painter.name}, seed {state.seed}"
         )
     return tuple(lines)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.betas.sites import Voxels, columns_in
 from nsdviewer.data.regions.rois import load_collection
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.session.workspace import Workspace
@@ -59,14 +60,15 @@ def voxel_card(workspace: Workspace, ijk: tuple[int, int, int], n_best: int = 6)
     psc = np.full(len(trials), np.nan, np.float32)
     if column >= 0:
         psc = betas.psc(trials, np.array([column]))[:, 0]
-    same = np.flatnonzero((encoder.ijk == np.array(ijk)).all(1))
+    own = Voxels(workspace.grid, np.array([ijk]))
+    at = int(columns_in(encoder.sites, own)[0])
     return VoxelCard(
         ijk=ijk,
         trials=trials,
         psc=psc,
         rois=rois_at(workspace, ijk),
-        noise_ceiling=float(encoder.noise_ceiling[same[0]]) if len(same) else float("nan"),
-        test_r=float(encoder.test_r[same[0]]) if len(same) else float("nan"),
+        noise_ceiling=float(encoder.noise_ceiling[at]) if at >= 0 else float("nan"),
+        test_r=float(encoder.test_r[at]) if at >= 0 else float("nan"),
         best_nsd_ids=_best_pictures(workspace, trials, psc, n_best),
         vertex=vertex_near(workspace, ijk),
     )

@@ -5,7 +5,7 @@ answers are safe to ask for from a worker thread.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -13,9 +13,12 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.betas.matrix import BetaMatrix, open_betas
+from nsdviewer.data.betas.matrix import BetaMatrix
+from nsdviewer.data.betas.reliability import read_ncsnr
+from nsdviewer.data.betas.sites import Sites, Vertices, Voxels, sites_of
 from nsdviewer.data.formats.volumes import read_volume
-from nsdviewer.data.layout import NsdRoot
+from nsdviewer.data.layout import SURFACE_SPACES, NsdRoot
+from nsdviewer.data.nsd import Subject
 from nsdviewer.data.pictures.stimuli import Stimuli
 from nsdviewer.data.regions.rois import list_collections, load_collection, roi_mask
 from nsdviewer.data.spaces.layers import Layer
@@ -25,7 +28,8 @@ from nsdviewer.data.surfaces.meshes import Hemimesh, load_hemisphere, read_scala
 from nsdviewer.data.trials.table import TrialTable, build_trial_table
 from nsdviewer.errors import CheckpointError, RequestError
 from nsdviewer.jobs import Progress, SilentProgress
-from nsdviewer.models.decoder import Decoder, load_decoder
+from nsdviewer.models.decoders.protocol import Decoder
+from nsdviewer.models.decoders.registry import load_decoder
 from nsdviewer.models.embeddings import Embedding
 from nsdviewer.models.encoder import Encoder, load_encoder
 from nsdviewer.models.image_cache import CachedEmbedding
@@ -38,8 +42,6 @@ from nsdviewer.state import BetaVersion, Hemisphere, Space
 T = TypeVar("T")
 
 DEFAULT_EMBEDDING_SIMULATED = "conse"
-# Where decoders, encoders and maps are made.
-MODEL_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM)
 
 
 class Workspace:
@@ -67,14 +69,10 @@ class Workspace:
     ) -> None:
         self.root = root
         self.files = root.subject(subject)
+        self.reader = Subject(self.files)
         self.subject = subject
         self.space = space
         self.version = version
-        if space not in MODEL_SPACES:
-            raise RequestError(
-                f"Models and maps are made from volumes, and {space.value} is none of the subject's "
-                "own; choose func1pt8mm."
-            )
         self.embedding_name = embedding or (
             DEFAULT_EMBEDDING_SIMULATED if root.is_simulated else DEFAULT_OPEN_CLIP
         )
@@ -157,14 +155,52 @@ class Workspace:
 
     def betas(self, roi: str, progress: Progress | None = None) -> BetaMatrix:
         """Responses of the voxels of a ROI expression, through the cache."""
+        return self.keep(
+            ("betas", roi),
+            lambda: self.reader.betas(roi, self.space, self.version, progress),
+        )
 
-        def make() -> BetaMatrix:
-            mask = roi_mask(self.files, self.space, roi) & self.brain_mask
-            return open_betas(
-                self.files, self.space, self.version, mask, progress or SilentProgress()
-            )
+    def ncsnr(self, roi: str, progress: Progress | None = None) -> NDArray[np.float32]:
+        """Return (n_sites,) reliability of a ROI: NSD's own file where it is there, else recomputed.
 
-        return self.keep(("betas", roi), make)
+        NaN where it is undefined, everywhere if no picture was shown three times.
+        """
+
+        def make() -> NDArray[np.float32]:
+            sites = sites_of(self.reader.mask(roi, self.space))
+            stored = read_ncsnr(self.files, self.space, self.version, sites)
+            if stored is not None:
+                return stored
+            try:
+                return self.reader.reliability(roi, self.space, self.version, progress).ncsnr
+            except RequestError:
+                return np.full(len(sites), np.nan, np.float32)
+
+        return self.keep(("ncsnr", roi), make)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether responses are on voxels, not on vertices."""
+        return self.space not in SURFACE_SPACES
+
+    def inside(self, roi: str, sites: Sites) -> NDArray[np.bool_]:
+        """Return (n_sites,) which of some voxels or vertices a ROI expression holds.
+
+        Raises
+        ------
+        RequestError
+            If a name in the expression is unknown.
+        """
+        mask = self.reader.mask(roi, self.space)
+        if isinstance(sites, Voxels) and not isinstance(mask, Mapping):
+            return np.asarray(mask[tuple(sites.ijk.T)])
+        if isinstance(sites, Vertices) and isinstance(mask, Mapping):
+            parts = [
+                mask[h][vertices] if h in mask else np.zeros(len(vertices), bool)
+                for h, vertices in sites.vertex.items()
+            ]
+            return np.concatenate(parts)
+        raise RequestError("Voxels and vertices do not mix; use a model of this space.")
 
     @property
     def embedding(self) -> CachedEmbedding:
@@ -213,7 +249,7 @@ class Workspace:
         def make() -> Encoder:
             encoder = load_encoder(Path(path) if path else self._fitted("encoder"))
             encoder.header.require(self.subject, self.space, self.version, self.embedding.name)
-            if encoder.header.shape != self.grid:
+            if self.is_volume and encoder.header.shape != self.grid:
                 raise CheckpointError(
                     f"The encoder's grid {encoder.header.shape} is not this subject's {self.grid}; "
                     "fit it again."

@@ -9,9 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import app, data
+from tests.bench import app, data, science
 
-PARTS: dict[str, Callable[[], dict[str, Any]]] = {"data": data.measure, "app": app.measure}
+PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "data": data.measure,
+    "app": app.measure,
+    "science": science.measure,
+}
 
 
 def main(wanted: list[str]) -> int:

@@ -9,9 +9,10 @@ from safetensors.numpy import save_file
 
 from nsdviewer.errors import CheckpointError
 from nsdviewer.models.checkpoints import load_checkpoint, save_checkpoint
-from nsdviewer.models.decoder import load_decoder
+from nsdviewer.models.decoders.registry import load_decoder
 from nsdviewer.models.encoder import load_encoder
-from nsdviewer.models.ridge import fit_ridge
+from nsdviewer.models.regression.folds import image_folds
+from nsdviewer.models.regression.ridge import fit_ridge
 from nsdviewer.session.fitting import fit_workspace_decoder
 from nsdviewer.state import BetaVersion, Space
 from tests.conftest import Subject
@@ -29,7 +30,7 @@ def planted(n: int, p: int, t: int, noise: float) -> tuple[np.ndarray, np.ndarra
 @pytest.mark.parametrize("per_target", [True, False])
 def test_the_fit_equals_the_closed_form_at_its_alpha(n: int, p: int, per_target: bool) -> None:
     x, y, _ = planted(n, p, 6, noise=2.0)
-    fit = fit_ridge(x, y, per_target, seed=0)
+    fit = fit_ridge(x, y, image_folds(np.arange(len(x))), alpha_per_target=per_target)
     assert len(np.unique(fit.alphas)) == 1 or per_target
     xc, yc = (x - x.mean(0)).astype(float), (y - y.mean(0)).astype(float)
     for target, alpha in enumerate(fit.alphas):
@@ -39,7 +40,7 @@ def test_the_fit_equals_the_closed_form_at_its_alpha(n: int, p: int, per_target:
 
 def test_planted_weights_are_recovered() -> None:
     x, y, weights = planted(600, 30, 5, noise=0.5)
-    fit = fit_ridge(x, y, alpha_per_target=True, seed=0)
+    fit = fit_ridge(x, y, image_folds(np.arange(len(x))), alpha_per_target=True)
     np.testing.assert_allclose(fit.weights, weights, atol=0.1)
     assert (fit.cv_r2 > 0.98).all()
 
@@ -47,7 +48,7 @@ def test_planted_weights_are_recovered() -> None:
 def test_noise_is_not_predicted() -> None:
     x, y, _ = planted(300, 30, 4, noise=0.0)
     rng = np.random.default_rng(1)
-    fit = fit_ridge(x, rng.permutation(y), alpha_per_target=True, seed=0)
+    fit = fit_ridge(x, rng.permutation(y), image_folds(np.arange(len(x))), alpha_per_target=True)
     assert (fit.cv_r2 < 0.05).all()
 
 
@@ -56,7 +57,7 @@ def test_a_decoder_comes_back_from_its_file(mini: Subject, tmp_path: Path) -> No
     decoder.save(tmp_path / "d.safetensors")
     again = load_decoder(tmp_path / "d.safetensors")
     assert again.header == decoder.header
-    z = np.random.default_rng(0).standard_normal((3, len(decoder.ijk))).astype(np.float32)
+    z = np.random.default_rng(0).standard_normal((3, len(decoder.sites))).astype(np.float32)
     np.testing.assert_array_equal(again.decode(z), decoder.decode(z))
     assert again.header.simulated
     assert again.header.n_trials == len(mini.workspace.table.select("train"))

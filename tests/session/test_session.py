@@ -3,9 +3,10 @@
 import numpy as np
 import pytest
 
-from nsdviewer.errors import ConceptError, DataError, NsdViewerError, RequestError
+from nsdviewer.data.simulate import load_truth
+from nsdviewer.errors import ConceptError, DataError, NsdViewerError
 from nsdviewer.session import Session
-from nsdviewer.session.concepts import concept_map, search_trials, to_vertices
+from nsdviewer.session.concepts import concept_map, direction_of, search_trials, to_vertices
 from nsdviewer.session.decoding import decode_groups, decode_trials, reconstruct
 from nsdviewer.session.scenes import in_ranges
 from nsdviewer.session.voxels import voxel_card
@@ -90,9 +91,20 @@ def test_the_map_on_the_cortex_is_an_average_of_its_voxels(mini: Subject) -> Non
         assert low - 1e-4 <= values[seen].min() <= values[seen].max() <= high + 1e-4
 
 
-def test_readings_that_do_not_exist_yet_say_so(mini: Subject) -> None:
-    with pytest.raises(RequestError, match="not yet"):
-        concept_map(mini.workspace, "animal", 10.0, Reading.PATTERN)
+def test_the_pattern_follows_the_planted_map_where_weights_do_not(mini: Subject) -> None:
+    w = mini.workspace
+    truth = load_truth(w.root.path, w.subject)
+    planted = np.zeros(w.grid)
+    planted[tuple(truth.ijk.T)] = truth.concept_map(direction_of(w, "animal"))
+    found = {}
+    for reading in Reading:
+        shown = concept_map(w, "animal", 10.0, reading)
+        where = tuple(shown.ijk[shown.shown].T)
+        found[reading] = np.corrcoef(planted[where], shown.values[shown.shown])[0, 1]
+        assert shown.reading is reading
+    assert found[Reading.ENCODER] > 0.6
+    assert found[Reading.PATTERN] > 0.6
+    assert found[Reading.DECODER] < found[Reading.PATTERN]
 
 
 def test_an_unknown_word_is_named(mini: Subject) -> None:
@@ -151,7 +163,7 @@ def test_a_voxel_card_holds_the_voxels_own_betas(mini: Subject) -> None:
     w = mini.workspace
     encoder = w.encoder()
     best = int(np.nanargmax(encoder.noise_ceiling))
-    ijk = tuple(int(v) for v in encoder.ijk[best])
+    ijk = tuple(int(v) for v in encoder.sites.ijk[best])
     card = voxel_card(w, ijk)
     betas = w.betas(encoder.header.roi)
     np.testing.assert_array_equal(card.psc, betas.psc(card.trials)[:, best])

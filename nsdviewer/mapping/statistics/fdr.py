@@ -38,7 +38,8 @@ def permutation_tail(r: NDArray[np.floating], variance: NDArray[np.floating]) ->
     """
     from scipy.stats import t as student
 
-    dof = np.maximum(1 / variance - 1, 1)
+    # A row of zeros has r = 0 in every draw, and so p = 1.
+    dof = np.maximum(1 / np.maximum(variance, 1e-12) - 1, 1)
     r = np.clip(np.asarray(r, np.float64), -1, 1)
     with np.errstate(divide="ignore"):
         return np.asarray(2 * student.sf(np.abs(r) * np.sqrt(dof / (1 - r**2)), dof))

@@ -1,0 +1,1 @@
+"""Decoders, fMRI → joint embedding, behind one protocol and in one registry."""

@@ -1,0 +1,151 @@
+"""What is said beside a concept map: reliability, controls, and regions with intervals."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.mapping.maps import ConceptMap
+from nsdviewer.mapping.statistics.bootstrap import roi_intervals
+from nsdviewer.mapping.statistics.controls import Rank, random_text_control
+from nsdviewer.mapping.statistics.reliability import split_half_reliability
+from nsdviewer.mapping.vocabulary import load_vocabulary, vocabulary_vectors
+from nsdviewer.scheduling import Scheduler
+from nsdviewer.session.concepts import members_of
+from nsdviewer.session.evidence import (
+    MapRequest,
+    Tested,
+    scaled_interval,
+    tested_alphas,
+    what_is_tested,
+)
+from nsdviewer.session.workspace import Workspace
+from nsdviewer.state import Reading
+
+ROI_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
+_LEVEL = 0.9
+_N_DRAWS = 200
+_FEWEST_SITES = 3
+_N_SPLITS = 5
+
+
+def map_report(
+    workspace: Workspace,
+    request: MapRequest,
+    shown: ConceptMap,
+    scheduler: Scheduler,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return what is known of a map, as JSON-serialisable values.
+
+    Of every reading: the test and how many sites passed. Of a ridge encoder's also split-half
+    reliability and, where a test was asked for, where the map's strength ranks among those of a
+    vocabulary's words, and the means of regions with bootstrap intervals.
+    """
+    found: dict[str, Any] = {"evidence": _evidence(request, shown)}
+    if request.reading is not Reading.ENCODER:
+        return found
+    encoder = workspace.encoder(request.encoder_path)
+    plain = concept_sites(shown, encoder.noise_ceiling, request.noise_ceiling_floor_pct)
+    if encoder.contrast is not None or plain.sum() < _FEWEST_SITES:
+        return found
+    tested = what_is_tested(workspace, request, ConceptMap(
+        shown.reading, shown.sites, shown.values, plain
+    ))  # fmt: skip
+    alphas = tested_alphas(encoder, tested.columns)
+    halves = split_half_reliability(
+        tested.responses, tested.embeddings, tested.direction, alphas, tested.n_repeats,
+        request.seed, scheduler, PartProgress(progress, 0.0, 0.3), _N_SPLITS,
+    )  # fmt: skip
+    found["split_half_reliability"] = {
+        "spearman_brown": halves.mean, "sd": halves.sd, "n_splits": len(halves.correlations),
+    }  # fmt: skip
+    if request.statistic == "none":
+        return found
+    weights = encoder.ridge.weights[:, tested.columns] * encoder.sd_psc[tested.columns]
+    found["random_text_control"] = _text_control(
+        workspace, tested, weights, PartProgress(progress, 0.3, 0.5)
+    )
+    found["rois"] = _rois(
+        workspace, request, shown, tested, scheduler, PartProgress(progress, 0.5, 1.0)
+    )
+    return found
+
+
+def concept_sites(
+    shown: ConceptMap, noise_ceiling: NDArray[np.float32], floor_pct: float
+) -> NDArray[np.bool_]:
+    """Return (n_sites,) which sites are reliable enough, whatever their test says."""
+    return np.asarray(np.nan_to_num(noise_ceiling) >= floor_pct / 100)
+
+
+def _evidence(request: MapRequest, shown: ConceptMap) -> dict[str, Any]:
+    if shown.evidence is None:
+        return {"said": "not tested"}
+    tested = shown.evidence.p if shown.evidence.p is not None else shown.evidence.lower
+    n_tested = 0 if tested is None else int(np.isfinite(tested).sum())
+    return {
+        "said": shown.evidence.said,
+        "null": request.null.value,
+        "n_draws": request.n_draws,
+        "seed": request.seed,
+        "n_tested": n_tested,
+        "n_significant": int(shown.evidence.significant.sum()),
+    }
+
+
+def _text_control(
+    workspace: Workspace, tested: Tested, weights: NDArray[np.float32], progress: Progress
+) -> dict[str, Any]:
+    vocabulary = load_vocabulary()
+    vectors = vocabulary_vectors(workspace.embedding, workspace.root.cache_folder, progress)
+    control = random_text_control(weights, vectors, tested.direction)
+    alike = np.argsort(-control.correlations)[:5]
+    return {
+        "n_words": len(vocabulary),
+        "rms": _rank(control.rms),
+        "most_alike": [
+            {"word": vocabulary.words[i], "r": round(float(control.correlations[i]), 4)}
+            for i in alike
+        ],
+    }
+
+
+def _rank(rank: Rank) -> dict[str, float]:
+    return {"value": rank.value, "percentile_among_words": rank.percentile}
+
+
+def _rois(
+    workspace: Workspace,
+    request: MapRequest,
+    shown: ConceptMap,
+    tested: Tested,
+    scheduler: Scheduler,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Return the mean of the unpenalised map over regions, with bootstrap intervals."""
+    encoder = workspace.encoder(request.encoder_path)
+    sets: dict[str, NDArray[np.int64]] = {}
+    for collection in ROI_COLLECTIONS:
+        if collection in workspace.collections:
+            for name, inside in members_of(workspace, collection, shown.sites).items():
+                sites = np.flatnonzero(inside[tested.columns])
+                if len(sites) >= _FEWEST_SITES:
+                    sets[name] = sites
+    if not sets:
+        return {}
+    found = roi_intervals(
+        tested.responses, tested.embeddings, tested.direction,
+        tested_alphas(encoder, tested.columns), tested.n_repeats, sets, request.seed, scheduler,
+        progress, _LEVEL, _N_DRAWS,
+    )  # fmt: skip
+    sd = encoder.sd_psc[tested.columns]
+    return {
+        "unit": "% signal change per unit, not shrunk by the penalty",
+        "level": _LEVEL,
+        "means": {
+            name: scaled_interval(interval, float(sd[sets[name]].mean()))
+            for name, interval in found.items()
+        },
+    }
