@@ -19,6 +19,7 @@ from PySide6.QtWidgets import (
 from app.style import palette_of
 from app.view import View, differs
 from app.widgets import heading, small, text_at
+from nsdviewer.mapping.maps import UNITS
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
@@ -37,12 +38,13 @@ class BarChart(QWidget):
         self._bars: tuple[RoiBar, ...] = ()
         self._theme = Theme.DARK
         self._message = ""
+        self._unit = ""
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
 
-    def show_bars(self, bars: tuple[RoiBar, ...], theme: Theme, message: str) -> None:
-        self._bars, self._theme, self._message = bars, theme, message
+    def show_bars(self, bars: tuple[RoiBar, ...], theme: Theme, message: str, unit: str) -> None:
+        self._bars, self._theme, self._message, self._unit = bars, theme, message, unit
         said = "; ".join(f"{b.name} {b.mean_psc:+.2f} ± {b.sem_psc:.2f}" for b in bars)
-        self.setAccessibleName(f"Concept by region, % signal change per unit: {said}")
+        self.setAccessibleName(f"Concept by region, {unit}: {said}")
         self.updateGeometry()
         self.update()
 
@@ -56,7 +58,7 @@ class BarChart(QWidget):
                 bar = self._bars[row]
                 QToolTip.showText(
                     event.globalPos(),
-                    f"{bar.name}: {bar.mean_psc:+.3f} ± {bar.sem_psc:.3f} % per unit "
+                    f"{bar.name}: {bar.mean_psc:+.3f} ± {bar.sem_psc:.3f} {self._unit} "
                     f"(mean ± s.e.m. over {bar.n_voxels} voxels)",
                 )
             return True
@@ -118,10 +120,10 @@ class BarsPanel(QFrame):
         top = QHBoxLayout()
         top.addWidget(heading("Concept by ROI"))
         top.addStretch()
-        unit = small("% per unit, ± s.e.m.")
-        unit.setToolTip("Predicted percent signal change per unit along the concept: mean over "
-                        "voxels above the noise-ceiling floor, ± standard error")  # fmt: skip
-        top.addWidget(unit)
+        self._unit = small("% per unit, ± s.e.m.")
+        self._unit.setToolTip("Mean of the map over all voxels of a region above the noise-ceiling "
+                              "floor, ± standard error over voxels")  # fmt: skip
+        top.addWidget(self._unit)
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
@@ -150,4 +152,7 @@ class BarsPanel(QFrame):
         if same_theme and old is not None and old.roi_bars == after.scene.roi_bars:
             return
         why = "no region above the noise-ceiling floor" if after.state.concept else "no concept"
-        self.chart.show_bars(after.scene.roi_bars, after.scene.state.theme, why)
+        state = after.scene.state
+        unit = UNITS[state.reading]
+        self._unit.setText(f"{unit.replace(' signal change', '')}, ± s.e.m.")
+        self.chart.show_bars(after.scene.roi_bars, state.theme, why, unit)

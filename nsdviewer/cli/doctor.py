@@ -12,7 +12,7 @@ from nsdviewer.models.checkpoints import read_header
 from nsdviewer.resources import resource_path
 
 _PACKAGES = (
-    "nsdviewer", "torch", "torchvision", "open_clip_torch", "transformers", "numpy", "himalaya",
+    "nsdviewer", "torch", "torchvision", "open_clip_torch", "transformers", "numpy", "distributed",
     "nibabel", "nilearn", "h5py", "pyvista", "pyvistaqt", "vtk", "PySide6-Essentials", "pyqtgraph",
 )  # fmt: skip
 # In a child process: a broken driver ends the process that asks, not this one.

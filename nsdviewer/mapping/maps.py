@@ -41,8 +41,8 @@ class Evidence:
     ----------
     said
         In words, for figures and files: test, threshold, number of draws.
-    significant
-        Whether the site passes the threshold.
+    tested, significant
+        Whether the site was tested, and whether it passes the threshold.
     p, p_max, q
         Two-sided permutation p of the site alone, p corrected by the maximum over all sites, and
         the false discovery rate at which it would be called significant.
@@ -51,6 +51,7 @@ class Evidence:
     """
 
     said: str
+    tested: NDArray[np.bool_]
     significant: NDArray[np.bool_]
     p: NDArray[np.float64] | None = None
     p_max: NDArray[np.float64] | None = None
@@ -76,6 +77,11 @@ class ConceptMap:
     values: NDArray[np.float32]
     shown: NDArray[np.bool_]
     evidence: Evidence | None = None
+
+    @property
+    def reliable(self) -> NDArray[np.bool_]:
+        """(n_sites,) sites that are reliable enough to be shown, whatever a test says of them."""
+        return self.shown if self.evidence is None else self.evidence.tested
 
     @property
     def unit(self) -> str:

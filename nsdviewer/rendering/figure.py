@@ -17,6 +17,7 @@ from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
 
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path
+from nsdviewer.mapping.maps import UNITS
 from nsdviewer.rendering.brain3d import project_labels, render_brain
 from nsdviewer.rendering.scene import Scene
 from nsdviewer.rendering.theme import PALETTES, Palette, bar_colours, colour_table
@@ -81,8 +82,12 @@ def compose_figure(scene: Scene) -> Figure:
         _write_header(figure, scene, palette)
         _draw_brain(figure, page[0, 0], scene, palette)
         _draw_slices(figure, page[1, 0], scene, palette)
-        right = GridSpecFromSubplotSpec(2, 1, page[:, 1], height_ratios=(0.9, 1.6), hspace=0.22)
-        _draw_pictures(figure, right[0], scene, palette)
+        if scene.seen is None and scene.reconstructed is None:
+            # A figure of a map alone gives its regions the room of the pictures.
+            right = GridSpecFromSubplotSpec(2, 1, page[:, 1], height_ratios=(0.02, 2.5), hspace=0)
+        else:
+            right = GridSpecFromSubplotSpec(2, 1, page[:, 1], height_ratios=(0.9, 1.6), hspace=0.22)
+            _draw_pictures(figure, right[0], scene, palette)
         _draw_bars(figure, right[1], scene, palette)
         _write_provenance(figure, scene, palette)
         return figure
@@ -197,7 +202,8 @@ def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palett
     axes.set_yticks(position, [b.name for b in bars], fontsize=5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=5, length=2, width=0.4)
-    axes.set_xlabel("% signal change per unit\nmean ± s.e.m. over voxels", fontsize=5)
+    unit = UNITS[scene.state.reading]
+    axes.set_xlabel(f"{unit}\nmean ± s.e.m. over all reliable voxels of a region", fontsize=5)
     axes.invert_yaxis()
     # Room for the names of the regions, which stand left of the axes.
     box = axes.get_position()

@@ -193,7 +193,8 @@ def roi_bars(
         if collection not in workspace.collections:
             continue
         for name, inside in members_of(workspace, collection, shown_map.sites).items():
-            values = shown_map.values[inside & shown_map.shown]
+            # What passed a test is no fair sample of a region.
+            values = shown_map.values[inside & shown_map.reliable]
             if len(values) >= _FEWEST_VOXELS_IN_A_BAR:
                 sem = float(values.std(ddof=1) / np.sqrt(len(values)))
                 bars.append(RoiBar(name, float(values.mean()), sem, len(values)))

@@ -155,6 +155,7 @@ def tested_map(
     return shown.with_evidence(
         Evidence(
             said,
+            shown.shown,
             _spread(passes, tested, shown, False),
             p=_spread(result.p, tested, shown),
             p_max=_spread(result.p_max, tested, shown),
@@ -170,7 +171,7 @@ def what_is_tested(workspace: Workspace, request: MapRequest, shown: ConceptMap)
     else:
         header = workspace.decoder(request.decoder_path).header
     data = averaged_responses(workspace, header.roi, header.split or FULL_SPLIT)
-    columns = np.flatnonzero(shown.shown)
+    columns = np.flatnonzero(shown.reliable)
     return Tested(
         data,
         columns,
@@ -291,6 +292,7 @@ def _intervals(
     sd = encoder.sd_psc[tested.columns]
     return Evidence(
         f"{_said(threshold)}; {request.n_draws:,} bootstrap samples of pictures",
+        shown.shown,
         _spread(excludes_zero(found.lower, found.upper), tested, shown, False),
         lower=_spread(found.lower * sd, tested, shown),
         upper=_spread(found.upper * sd, tested, shown),

@@ -47,12 +47,9 @@ def map_report(
     if request.reading is not Reading.ENCODER:
         return found
     encoder = workspace.encoder(request.encoder_path)
-    plain = concept_sites(shown, encoder.noise_ceiling, request.noise_ceiling_floor_pct)
-    if encoder.contrast is not None or plain.sum() < _FEWEST_SITES:
+    if encoder.contrast is not None or shown.reliable.sum() < _FEWEST_SITES:
         return found
-    tested = what_is_tested(workspace, request, ConceptMap(
-        shown.reading, shown.sites, shown.values, plain
-    ))  # fmt: skip
+    tested = what_is_tested(workspace, request, shown)
     alphas = tested_alphas(encoder, tested.columns)
     halves = split_half_reliability(
         tested.responses, tested.embeddings, tested.direction, alphas, tested.n_repeats,
@@ -73,24 +70,15 @@ def map_report(
     return found
 
 
-def concept_sites(
-    shown: ConceptMap, noise_ceiling: NDArray[np.float32], floor_pct: float
-) -> NDArray[np.bool_]:
-    """Return (n_sites,) which sites are reliable enough, whatever their test says."""
-    return np.asarray(np.nan_to_num(noise_ceiling) >= floor_pct / 100)
-
-
 def _evidence(request: MapRequest, shown: ConceptMap) -> dict[str, Any]:
     if shown.evidence is None:
         return {"said": "not tested"}
-    tested = shown.evidence.p if shown.evidence.p is not None else shown.evidence.lower
-    n_tested = 0 if tested is None else int(np.isfinite(tested).sum())
     return {
         "said": shown.evidence.said,
         "null": request.null.value,
         "n_draws": request.n_draws,
         "seed": request.seed,
-        "n_tested": n_tested,
+        "n_tested": int(shown.evidence.tested.sum()),
         "n_significant": int(shown.evidence.significant.sum()),
     }
 

@@ -101,8 +101,9 @@ def test_a_concept_of_another_embedding_is_refused() -> None:
 
 def test_evidence_hides_what_does_not_pass() -> None:
     shown = encoder_map(encoder_on(VOXELS), np.ones(2, np.float32), 0.0)
-    tested = shown.with_evidence(Evidence("a test", np.array([True, False, False])))
+    tested = shown.with_evidence(Evidence("a test", shown.shown, np.array([True, False, False])))
     assert tested.shown.sum() == 1
+    np.testing.assert_array_equal(tested.reliable, shown.shown)
     assert np.isfinite(tested.masked()).sum() == 1
 
 

@@ -10,6 +10,7 @@ from tests.bench.science import (
     resume,
     ridge,
     scheduling,
+    vertices,
 )
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -19,6 +20,7 @@ PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "planted_statistics": planted_statistics.measure,
     "resume": resume.measure,
     "scheduling": scheduling.measure,
+    "vertices": vertices.measure,
 }
 
 
