@@ -15,7 +15,7 @@ from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.models.decoders.protocol import Decoder
-from nsdviewer.models.decoders.registry import RIDGE, load_decoder
+from nsdviewer.models.decoders.registry import INVERTED, RIDGE, load_decoder
 from nsdviewer.models.encoder import Encoder
 from nsdviewer.rendering.montage import write_montage
 from nsdviewer.scheduling import open_scheduler
@@ -71,8 +71,8 @@ def _fit(workspace: Workspace, arguments: argparse.Namespace) -> Decoder | Encod
             if arguments.model == "banded":
                 return fit_banded_encoder(workspace, progress, request, scheduler)
             return fit_workspace_encoder(workspace, progress, request, scheduler)
-    if arguments.model == RIDGE:
-        return fit_workspace_decoder(workspace, progress, request)
+    if arguments.model in (RIDGE, INVERTED):
+        return fit_workspace_decoder(workspace, progress, request, arguments.model)
     network = NetworkRequest(
         model=arguments.model,
         n_epochs=arguments.epochs,

@@ -6,7 +6,7 @@ from nsdviewer.cli.options import Commands, add_embedding, add_scheduler, add_su
 from nsdviewer.state import Null, Reading
 
 # Names only: the registries that hold them load torch.
-DECODER_MODELS = ("ridge", "mindreader", "residual", "joint")
+DECODER_MODELS = ("ridge", "inverted", "mindreader", "residual", "joint")
 ENCODER_MODELS = ("ridge", "banded")
 SPLITS = ("full-40", "legacy-37")
 

@@ -23,9 +23,11 @@ from nsdviewer.mapping.statistics.selected import SelectedResponses
 from nsdviewer.mapping.statistics.thresholds import Control, Threshold, excludes_zero
 from nsdviewer.models.contrast_features import FeatureScale, stimulus_contrast
 from nsdviewer.models.decoders.linear import LinearDecoder
+from nsdviewer.models.decoders.registry import RIDGE
 from nsdviewer.models.encoder import Encoder
 from nsdviewer.scheduling import Scheduler
 from nsdviewer.session.concepts import concept_map, direction_of
+from nsdviewer.session.fitting import voxel_scales
 from nsdviewer.session.responses import Averaged, averaged_responses
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Null, Reading, ViewState
@@ -207,10 +209,11 @@ def _require_possible(workspace: Workspace, request: MapRequest, threshold: Thre
                 "threshold such as fdr:0.05, or a ridge encoder."
             )
         return
-    if not isinstance(workspace.decoder(request.decoder_path), LinearDecoder):
+    model = workspace.decoder(request.decoder_path).header.model
+    if model != RIDGE:
         raise RequestError(
-            "A test of a network's reading would need it trained anew for each permutation; choose "
-            "a ridge decoder, or --stat none."
+            f"A test of a '{model}' decoder's reading would need it trained anew for each "
+            "permutation; choose a ridge decoder, or --stat none."
         )
     if threshold.control is Control.INTERVAL or request.null is not Null.IMAGES:
         raise RequestError(
@@ -261,9 +264,11 @@ def _test_decoder(
     make = decoder_reading if request.reading is Reading.DECODER else pattern_reading
     # The decoder listens to all of its sites, whichever are shown.
     everything = tested.data.train
+    scales = voxel_scales(tested.data, tested.embeddings, decoder.header.seed)
     reading = make(
         everything, tested.embeddings, tested.direction, float(decoder.ridge.alphas[0]), scheduler,
-        PartProgress(progress, 0.0, 0.4),
+        PartProgress(progress, 0.0, 0.4), scales,
+        tested.n_repeats.astype(np.float64),
     )  # fmt: skip
     part = type(reading)(
         reading.rows, reading.row_of_site[tested.columns], reading.scores, reading.operator

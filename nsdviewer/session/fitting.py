@@ -15,13 +15,15 @@ from nsdviewer.jobs import PartProgress, Progress, SilentProgress
 from nsdviewer.models.contrast_features import stimulus_contrast
 from nsdviewer.models.decoders.linear import LinearDecoder
 from nsdviewer.models.decoders.protocol import Decoder
-from nsdviewer.models.decoders.registry import RIDGE
+from nsdviewer.models.decoders.registry import INVERTED, RIDGE
 from nsdviewer.models.encoder import ContrastBand, Encoder
 from nsdviewer.models.mapping_file import MappingHeader, site_fields
 from nsdviewer.models.regression.blocks import fit_targets, target_blocks
 from nsdviewer.models.regression.folds import image_folds
+from nsdviewer.models.regression.inversion import invert_encoding
 from nsdviewer.models.regression.primal import PrimalSolver
 from nsdviewer.models.regression.ridge import RidgeFit, fit_ridge
+from nsdviewer.models.regression.scales import tuning_scales
 from nsdviewer.scheduling import InProcess, Scheduler
 from nsdviewer.session.responses import Averaged, averaged_responses
 from nsdviewer.session.workspace import Workspace
@@ -56,9 +58,18 @@ class FitRequest:
 
 
 def fit_workspace_decoder(
-    workspace: Workspace, progress: Progress, request: FitRequest | None = None
+    workspace: Workspace,
+    progress: Progress,
+    request: FitRequest | None = None,
+    model: str = RIDGE,
 ) -> LinearDecoder:
-    """Fit the ridge decoder over the training pictures, and score it on the shared ones.
+    """Fit a linear decoder over the training pictures, and score it on the shared ones.
+
+    Parameters
+    ----------
+    model
+        ``ridge``: voxels weighed by how much signal they carry, pictures by their repetitions, one
+        penalty chosen on held-out pictures. ``inverted``: the encoding model turned round.
 
     Raises
     ------
@@ -68,16 +79,47 @@ def fit_workspace_decoder(
     request = (request or FitRequest()).for_kind("decoder", workspace.space)
     data = averaged_responses(workspace, request.roi, request.split, PartProgress(progress, 0, 0.5))
     embeddings = training_embeddings(workspace, data, PartProgress(progress, 0.5, 0.7))
-    folds = image_folds(data.train.nsd_ids, seed=request.seed)
-    ridge = fit_ridge(
-        data.train.whole(), embeddings, folds, progress=PartProgress(progress, 0.7, 0.98)
-    )
-    scores = {"train_cv_r2": float(np.nanmean(ridge.cv_r2))}
-    header = header_of(workspace, request, data, data.train.sites, RIDGE, scores)
+    fit = _fit_inverted if model == INVERTED else _fit_ridge
+    ridge = fit(data, embeddings, request.seed, PartProgress(progress, 0.7, 0.98))
+    scores = {} if model == INVERTED else {"train_cv_r2": _mean(ridge.cv_r2)}
+    header = header_of(workspace, request, data, data.train.sites, model, scores)
     decoder = LinearDecoder(header, data.train.sites, data.statistics, ridge, data.train.nsd_ids)
     scores |= held_out_scores(workspace, decoder, data)
     progress.report(1.0, "decoder fitted")
     return decoder
+
+
+def _fit_ridge(
+    data: Averaged, embeddings: NDArray[np.float32], seed: int, progress: Progress
+) -> RidgeFit:
+    return fit_ridge(
+        data.train.whole(),
+        embeddings,
+        image_folds(data.train.nsd_ids, seed=seed),
+        row_weights=data.train.n_repeats.astype(np.float64),
+        feature_scales=voxel_scales(data, embeddings, seed),
+        progress=progress,
+    )
+
+
+def voxel_scales(data: Averaged, embeddings: NDArray[np.float32], seed: int) -> NDArray[np.float32]:
+    """Return (n_sites,) how much say the ridge decoder gives each voxel."""
+    folds = image_folds(data.train.nsd_ids, seed=seed)
+    return tuning_scales(
+        data.train.whole(), embeddings, folds, data.train.n_repeats.astype(np.float64)
+    )
+
+
+def _fit_inverted(
+    data: Averaged, embeddings: NDArray[np.float32], seed: int, progress: Progress
+) -> RidgeFit:
+    z = data.train.whole()
+    folds = image_folds(data.train.nsd_ids, seed=seed)
+    weights = data.train.n_repeats.astype(np.float64)
+    encoding = fit_ridge(
+        embeddings, z, folds, alpha_per_target=True, row_weights=weights, progress=progress
+    )
+    return invert_encoding(encoding, embeddings, z.var(axis=0))
 
 
 def fit_workspace_encoder(

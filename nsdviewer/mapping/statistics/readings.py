@@ -38,9 +38,9 @@ class LinearReading:
     row_of_site
         (n_sites,) the row that a site uses.
     scores, operator
-        Where the rows were made from responses: row = operator @ scores, with (n_images,) scores
-        made from embeddings and a symmetric (n_images, n_images) operator from responses.
-        Permuting pictures then permutes the scores.
+        Where the rows were made from responses: row = scores @ operator, with (n_images,) scores
+        made from embeddings and an (n_images, n_images) operator from responses. Permuting pictures
+        then permutes the scores.
     """
 
     rows: Doubles
@@ -82,16 +82,27 @@ def decoder_reading(
     alpha: float,
     scheduler: Scheduler,
     progress: Progress,
+    site_scales: NDArray[np.floating] | None = None,
+    row_weights: NDArray[np.floating] | None = None,
 ) -> LinearReading:
     """Return the decoder reading: weights of a ridge decoder along d, h = (ZZᵀ + αI)⁻¹ X d.
+
+    Parameters
+    ----------
+    site_scales, row_weights
+        (n_sites,) and (n_images,) as the decoder was fitted with; see
+        `nsdviewer.models.regression.ridge.fit_ridge`. A site's weight is then its scale squared
+        times h · z, which no test of the site depends on.
 
     Raises
     ------
     RequestError
         As for `encoder_reading`.
     """
-    operator, scores = _decoder(responses, embeddings, direction, alpha, scheduler, progress)
-    return _read(responses, operator, scores, 1.0)
+    solved = _decoder(
+        responses, embeddings, direction, alpha, scheduler, progress, site_scales, row_weights
+    )
+    return _read(responses, solved.inverse, solved.scores, 1.0)
 
 
 def pattern_reading(
@@ -101,19 +112,20 @@ def pattern_reading(
     alpha: float,
     scheduler: Scheduler,
     progress: Progress,
+    site_scales: NDArray[np.floating] | None = None,
+    row_weights: NDArray[np.floating] | None = None,
 ) -> LinearReading:
     """Return the pattern reading cov(z_v, ŝ) / sd(ŝ) of a ridge decoder's score ŝ along d.
 
-    Haufe et al. 2014 (NeuroImage 87): unlike the weights it can be read as activity.
-
-    Raises
-    ------
-    RequestError
-        As for `encoder_reading`.
+    Haufe et al. 2014 (NeuroImage 87): unlike the weights it can be read as activity. Parameters
+    and errors are those of `decoder_reading`.
     """
-    inverse, scores = _decoder(responses, embeddings, direction, alpha, scheduler, progress)
-    smoother = (np.eye(len(scores)) - alpha * inverse.astype(np.float64)).astype(np.float32)
-    decoded = smoother @ scores
+    solved = _decoder(
+        responses, embeddings, direction, alpha, scheduler, progress, site_scales, row_weights
+    )
+    scores = solved.scores
+    smoother = (solved.inverse.astype(np.float64) @ solved.kernel).astype(np.float32)
+    decoded = scores @ smoother
     decoded -= decoded.mean()
     scale = 1 / (len(scores) * decoded.std())
     return _read(responses, smoother, scores, float(scale))
@@ -186,6 +198,15 @@ def ridge_rows(x: Doubles, directions: Doubles, alphas: Doubles) -> Doubles:
     return rows
 
 
+@dataclass(frozen=True)
+class _Solved:
+    """A ridge decoder of all responses: K = Z S² Zᵀ, and R (R K R + αI)⁻¹ R of its row weights R²."""
+
+    kernel: Doubles
+    inverse: Floats
+    scores: Doubles
+
+
 def _decoder(
     responses: Responses,
     embeddings: NDArray[np.floating],
@@ -193,29 +214,35 @@ def _decoder(
     alpha: float,
     scheduler: Scheduler,
     progress: Progress,
-) -> tuple[Floats, Doubles]:
+    site_scales: NDArray[np.floating] | None,
+    row_weights: NDArray[np.floating] | None,
+) -> _Solved:
     x, d = centred_embeddings(embeddings, direction)
     require_same_images(responses, len(x), "embeddings")
     if not alpha > 0:
         raise RequestError(f"A decoder's ridge penalty has to be above 0, not {alpha:g}.")
-    parts = scheduler.map(
-        partial(_kernel_block, responses), site_blocks(responses), progress, "Comparing responses"
-    )
-    kernel = np.sum(parts, axis=0, dtype=np.float64)
-    inverse = np.linalg.inv(kernel + alpha * np.eye(len(x)))
-    return inverse.astype(np.float32), x @ d
+    scales = np.ones(responses.n_sites, np.float32) if site_scales is None else site_scales
+    weights = np.ones(len(x)) if row_weights is None else row_weights / np.mean(row_weights)
+    function = partial(_kernel_block, responses, scales.astype(np.float32), weights)
+    parts = scheduler.map(function, site_blocks(responses), progress, "Comparing responses")
+    kernel = np.asarray(np.sum(parts, axis=0, dtype=np.float64))
+    root = np.sqrt(weights)
+    inverse = np.linalg.inv(root[:, None] * kernel * root + alpha * np.eye(len(x)))
+    scores: Doubles = np.asarray((x - np.average(x, axis=0, weights=weights)) @ d)
+    return _Solved(kernel, (root[:, None] * inverse * root).astype(np.float32), scores)
 
 
 def _read(responses: Responses, operator: Floats, scores: Doubles, scale: float) -> LinearReading:
-    row = scale * (operator.astype(np.float64) @ scores)
+    row = scale * (scores @ operator.astype(np.float64))
     sites = np.zeros(responses.n_sites, np.int64)
     return LinearReading(row[None], sites, scores, operator)
 
 
-def _kernel_block(responses: Responses, columns: slice) -> Floats:
+def _kernel_block(responses: Responses, scales: Floats, weights: Doubles, columns: slice) -> Floats:
     z = responses.block(columns)
-    z = z[:, is_usable(z)]
-    z = z - z.mean(0)
+    usable = is_usable(z)
+    z = z[:, usable] * scales[columns][usable]
+    z = z - np.average(z, axis=0, weights=weights).astype(np.float32)
     return np.asarray(z @ z.T)
 
 

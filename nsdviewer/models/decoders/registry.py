@@ -14,10 +14,11 @@ from nsdviewer.models.decoders.protocol import KIND, Decoder
 
 Loader = Callable[[dict[str, Any], dict[str, torch.Tensor], Path], Decoder]
 
-RIDGE = "ridge"
+RIDGE, INVERTED = "ridge", "inverted"
 # A decoder of another kind is one file beside these and one line here.
 DECODERS: dict[str, Loader] = {
     RIDGE: LinearDecoder.load,
+    INVERTED: LinearDecoder.load,
     "mindreader": NeuralDecoder.load,
     "residual": NeuralDecoder.load,
     "joint": NeuralDecoder.load,
