@@ -12,10 +12,11 @@ SPLITS = ("full-40", "legacy-37")
 
 
 def add_models(commands: Commands) -> None:
-    """Register ``fit``, ``decode``, ``map``, ``reverse``, ``evaluate`` and ``train``."""
+    """Register ``fit``, ``decode``, ``map``, ``partition``, ``reverse``, ``evaluate``, ``train``."""
     _add_fit(commands)
     _add_decode(commands)
     _add_map(commands)
+    _add_partition(commands)
     _add_reverse(commands)
     _add_evaluate(commands)
     _add_train(commands)
@@ -100,6 +101,21 @@ def _add_map(commands: Commands) -> None:
     add_scheduler(concept)
     concept.add_argument("--out", type=Path, required=True, metavar="MAP.nii.gz")
     concept.set_defaults(run=when_asked("map_command", "run_map"))
+
+
+def _add_partition(commands: Commands) -> None:
+    partition = commands.add_parser(
+        "partition", help="what embedding and local contrast explain, alone and together"
+    )
+    add_subject(partition)
+    add_embedding(partition)
+    partition.add_argument("--roi", default="", help="ROI expression; cortex")
+    partition.add_argument("--split", choices=SPLITS, default="full-40")
+    partition.add_argument("--seed", type=int, default=0)
+    partition.add_argument("--noise-ceiling", type=float, default=10.0, metavar="PERCENT")
+    add_scheduler(partition)
+    partition.add_argument("--out", type=Path, required=True, metavar="X.npz")
+    partition.set_defaults(run=when_asked("partition_command", "run_partition"))
 
 
 def _add_reverse(commands: Commands) -> None:

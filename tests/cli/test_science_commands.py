@@ -122,6 +122,25 @@ def test_a_banded_encoder_gives_early_areas_to_contrast(mini: Subject, tmp_path:
     assert run("map", mini.root, *ONE, *options, "--stat", "fdr:0.05", "--draws", 50) == 0
 
 
+def test_variance_is_parted_between_embedding_and_contrast(mini: Subject, tmp_path: Path) -> None:
+    out = tmp_path / "parts.npz"
+    assert run("partition", mini.root, *ONE, "--roi", "nsdgeneral", "--out", out) == 0
+    truth = load_truth(mini.root, 1)
+    planted = np.zeros(mini.workspace.grid, np.int8)
+    planted[tuple(truth.ijk.T)] = truth.kind
+    with np.load(out) as found:
+        kind = planted[tuple(found["ijk"].T)]
+        reliable = np.nan_to_num(found["noise_ceiling"]) > 0.3
+        for wanted, other, answers in (("contrast", "embedding", 1), ("embedding", "contrast", 2)):
+            own, not_own = found[f"unique_{wanted}"], found[f"unique_{other}"]
+            here = reliable & (kind == answers)
+            assert np.median(own[here]) > np.median(not_own[here]) + 0.05
+        assert (found["shared_lower"] <= found["shared_upper"])[reliable].all()
+    document = json.loads((tmp_path / "parts.json").read_text())
+    medians = document["medians"]
+    assert medians["V1v"]["unique_contrast"] > medians["V1v"]["unique_embedding"]
+
+
 def test_what_drives_a_region_is_named_and_painted(
     mini: Subject, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -117,17 +117,22 @@ def compare(
         alphas, weights, scores = solve(p, per_target)
         other_s = time.perf_counter() - start
         gap = float(np.abs(scores - fit.cv_r2).max())
-        r_gap = float(np.abs(p.test_r(weights) - r).max())
-        same = float(np.mean(np.isclose(alphas, fit.alphas, rtol=1e-3)))
+        alike = np.broadcast_to(np.isclose(alphas, fit.alphas, rtol=1e-3), r.shape)
+        same = float(np.mean(alike))
+        theirs = p.test_r(weights)
+        # Where two penalties score the same to the last digit, either may be chosen.
+        r_gap = float(np.abs(theirs - r)[alike].max())
+        mean_gap = float(abs(theirs.mean() - r.mean()))
         print(
             f"  {name} {other_s:.1f} s, {other_s / ours_s:.1f} × ours; same penalty in {same:.2%} of "
-            f"targets, CV R² differs by at most {gap:.1e}, held-out r by {r_gap:.1e}"
+            f"targets and there held-out r differs by at most {r_gap:.1e}, its mean over all by "
+            f"{mean_gap:.1e}, CV R² by at most {gap:.1e}"
         )
         assert gap < TOLERANCE, gap
-        assert r_gap < TOLERANCE, r_gap
+        assert max(r_gap, mean_gap) < TOLERANCE and same > 0.99, (r_gap, mean_gap, same)
         figures |= {
             "himalaya_s": other_s, "times_himalaya": other_s / ours_s, "same_alpha": same,
-            "cv_r2_gap": gap, "r_gap": r_gap,
+            "cv_r2_gap": gap, "r_gap": r_gap, "mean_r_gap": mean_gap,
         }  # fmt: skip
     return figures
 
