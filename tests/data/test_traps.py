@@ -37,7 +37,8 @@ from nsdviewer.data.spaces.routes import route
 from nsdviewer.data.surfaces.surface_files import read_scalars
 from nsdviewer.errors import CheckpointError, DataError, DataWarning, RequestError, SpaceError
 from nsdviewer.jobs import SilentProgress
-from nsdviewer.models.decoder import Decoder, load_decoder
+from nsdviewer.models.decoders.protocol import Decoder
+from nsdviewer.models.decoders.registry import load_decoder
 from nsdviewer.models.embeddings import ImageLike, as_pil, unit_rows
 from nsdviewer.models.encoder import Encoder
 from nsdviewer.models.registry import register_embedding
@@ -725,10 +726,10 @@ def test_trap_26_the_decoder_is_scaled_by_training_trials_only(
     tree, decoder = fitted
     trials = tree.subjects[1].trials
     stored = tree.subjects[1].betas["func1pt8mm", B2, None].stored
-    train = stored[~trials["shared"].to_numpy()][(slice(None), *decoder.ijk.T)] / 300
-    everything = stored[(slice(None), *decoder.ijk.T)] / 300
+    train = stored[~trials["shared"].to_numpy()][(slice(None), *decoder.sites.ijk.T)] / 300
+    everything = stored[(slice(None), *decoder.sites.ijk.T)] / 300
     mean, sd = decoder.statistics.mean_psc[0], decoder.statistics.sd_psc[0]
-    there = tree.subjects[1].spaces["func1pt8mm"].valid[0][tuple(decoder.ijk.T)]
+    there = tree.subjects[1].spaces["func1pt8mm"].valid[0][tuple(decoder.sites.ijk.T)]
     assert 0 < there.sum() < len(there)
     expected = np.where(there, train.mean(axis=0), np.nan)
     np.testing.assert_allclose(mean, expected, atol=1e-4)
@@ -755,8 +756,9 @@ def test_trap_27_the_ceiling_bounds_the_squared_correlation(
         assert (np.abs(r - ceiling) > 0.05).all()
         # A perfect model scores 1 where the encoder compares the two.
         encoder = Encoder(
-            decoder.header, decoder.ijk[:3], decoder.statistics, decoder.ridge, ceiling, r
-        )
+            decoder.header, decoder.sites, decoder.statistics, decoder.ridge, ceiling, r, r**2,
+            decoder.train_ids,
+        )  # fmt: skip
         np.testing.assert_allclose(encoder.score_normalised(0.0), 1, atol=0.06)
 
 
