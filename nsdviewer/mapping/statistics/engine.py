@@ -164,7 +164,7 @@ def tally_block(
     width = _SITES_AT_ONCE * max(1, -(-n // (_SITES_AT_ONCE * n_threads)))
     parts = [slice(i, min(i + width, n)) for i in range(0, n, width)]
     tally = partial(_tally_part, design, exchange, columns.start, block)
-    with _one_thread_a_product(), ThreadPoolExecutor(n_threads) as pool:
+    with _one_thread_a_product(), ThreadPoolExecutor(n_threads, initializer=_be_alone) as pool:
         tallies = list(pool.map(tally, parts))
     return merge_tallies(tallies)
 
@@ -178,6 +178,13 @@ def merge_tallies(tallies: Sequence[Tally]) -> Tally:
         np.concatenate([tally.n_reached for tally in tallies]),
         np.max([tally.maxima for tally in tallies], axis=0),
     )
+
+
+def _be_alone() -> None:
+    """Let torch split nothing in this thread: each thread has a number of its own for that."""
+    import torch
+
+    torch.set_num_threads(1)
 
 
 @contextmanager
