@@ -34,9 +34,11 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write `value` as indented JSON, whole or not at all."""
+    """Write `value` as indented JSON, whole or not at all; numbers that are not finite are null."""
+    # JSON knows no NaN, and programs that read it stop there.
+    plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
     with atomic_path(target) as path:
-        path.write_text(json.dumps(value, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+        path.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 
 def file_fingerprint(path: Path) -> str:

@@ -88,12 +88,14 @@ class Reading(Enum):
 class Null(Enum):
     """What a test of a concept map holds against it.
 
+    USUAL: PARTIAL where it exists, for the reading of a ridge encoder; else IMAGES.
     IMAGES: the site is unrelated to the pictures. Found sites answer to something.
     PARTIAL: the site may answer to much else, but not along the concept. Found sites answer to it.
     DIRECTIONS: the concept's map is no stronger than that of an arbitrary direction. Found sites
     answer to it more than to most ideas.
     """
 
+    USUAL = "usual"
     IMAGES = "images"
     PARTIAL = "partial"
     DIRECTIONS = "directions"
@@ -164,7 +166,7 @@ class ViewState:
     concept: str = "animal - tool"
     reading: Reading = Reading.ENCODER
     statistic: str = "none"
-    null: Null = Null.IMAGES
+    null: Null = Null.USUAL
     noise_ceiling_floor_pct: float = 10.0
     limit_psc: float | None = None
     morph: float = INFLATED

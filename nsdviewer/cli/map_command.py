@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,9 @@ def run_map(arguments: argparse.Namespace) -> int:
     written = _write_map(workspace, shown, request, arguments.out)
     sidecar = sidecar_of(arguments.out)
     write_json(sidecar, {**_describe(workspace, request, shown), **evidence})
+    if shown.evidence is not None:
+        n_passed, n_tested = shown.evidence.significant.sum(), shown.evidence.tested.sum()
+        print(f"{n_passed} of {n_tested} tested voxels pass: {shown.evidence.said}")
     for path in (*written, sidecar):
         print(path)
     return 0
@@ -120,7 +124,7 @@ def _arrays(shown: ConceptMap) -> dict[str, NDArray[Any]]:
     if shown.evidence is not None:
         found = {
             name: getattr(shown.evidence, name)
-            for name in ("significant", "p", "p_max", "q", "lower", "upper")
+            for name in ("significant", "p", "p_max", "q", "estimate", "lower", "upper")
         }
         arrays |= {name: array for name, array in found.items() if array is not None}
     return arrays
@@ -137,6 +141,13 @@ def places(sites: Sites) -> dict[str, NDArray[Any]]:
     return {"vertex": np.concatenate(vertices), "hemisphere": np.concatenate(hemispheres)}
 
 
+def _version() -> str:
+    try:
+        return version("nsdviewer")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
 def _describe(workspace: Workspace, request: MapRequest, shown: ConceptMap) -> dict[str, Any]:
     """Return everything needed to make the map again."""
     uses_encoder = request.reading is Reading.ENCODER
@@ -149,6 +160,10 @@ def _describe(workspace: Workspace, request: MapRequest, shown: ConceptMap) -> d
         "reading": shown.reading.value,
         "statistic": request.statistic,
         "unit": shown.unit,
+        "n_draws": request.n_draws,
+        "seed": request.seed,
+        "sessions": list(workspace.sessions),
+        "nsdviewer": _version(),
         "noise_ceiling_floor_pct": request.noise_ceiling_floor_pct,
         "n_voxels": len(shown.values),
         "n_voxels_shown": int(shown.shown.sum()),

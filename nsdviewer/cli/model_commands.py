@@ -59,11 +59,29 @@ def run_fit(arguments: argparse.Namespace) -> int:
     model.save(out)
     for name, value in model.header.scores.items():
         print(f"{name} {value:.4f}")
+    if model.header.run_folder:
+        print(f"run folder {model.header.run_folder}")
     print(out)
     return 0
 
 
+def _require_used(arguments: argparse.Namespace) -> None:
+    """Raise `RequestError` for an option that the model would pass over."""
+    network = {
+        "--epochs": arguments.epochs, "--batch-size": arguments.batch_size,
+        "--device": arguments.device, "--subjects": arguments.subjects,
+        "--backbone": arguments.backbone, "--learning-curve": arguments.learning_curve,
+        "--generator-weight": arguments.generator_weight, "--generator": arguments.generator,
+    }  # fmt: skip
+    given = [name for name, value in network.items() if value]
+    if arguments.model in (RIDGE, INVERTED, "banded") and given:
+        raise RequestError(f"The model '{arguments.model}' has no {given[0]}; leave it out.")
+    if arguments.kind == "decoder" and arguments.scheduler:
+        raise RequestError("A decoder is fitted in this process; leave out --scheduler.")
+
+
 def _fit(workspace: Workspace, arguments: argparse.Namespace) -> Decoder | Encoder:
+    _require_used(arguments)
     request = FitRequest(arguments.roi, arguments.seed, arguments.split)
     progress = StreamProgress()
     if arguments.kind == "encoder":
@@ -111,13 +129,18 @@ def run_decode(arguments: argparse.Namespace) -> int:
     workspace.betas(workspace.decoder(decoder_path).header.roi, StreamProgress())
     decoded = decode_groups(workspace, groups, decoder_path)
     painted = painter.paint(decoded, arguments.seed)
-    _write_decoded(workspace, groups, decoded, painted, arguments.out)
     data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
     caption = (
         f"{data}, subject {workspace.subject} · {workspace.embedding.title} · {painter.name}, "
         f"seed {arguments.seed}"
     )
-    titles = [f"trial {g[0]} (n = {len(g)})" for g in groups]
+    known = workspace.decoder(decoder_path).train_ids
+    in_training = np.isin(_pictures_of(workspace, groups), known)
+    titles = [
+        f"trial {g[0]} (n = {len(g)})" + (" TRAINING" if seen else "")
+        for g, seen in zip(groups, in_training, strict=True)
+    ]
+    _write_decoded(workspace, groups, decoded, painted, in_training, arguments.out)
     pairs = seen_and_painted(workspace, groups, painted)
     for suffix in (".png", ".pdf"):
         write_montage(pairs, titles, caption, arguments.out / f"montage{suffix}")
@@ -137,16 +160,21 @@ def _group(
     return [trials[nsd_ids == nsd_ids[i]] for i in np.sort(first)]
 
 
+def _pictures_of(workspace: Workspace, groups: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.asarray(workspace.table.column("nsd_id")[np.array([g[0] for g in groups])])
+
+
 def _write_decoded(
     workspace: Workspace,
     groups: list[NDArray[np.int64]],
     decoded: NDArray[np.float32],
     painted: NDArray[np.uint8],
+    in_training: NDArray[np.bool_],
     folder: Path,
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     first = np.array([g[0] for g in groups])
-    nsd_ids = workspace.table.column("nsd_id")[first]
+    nsd_ids = _pictures_of(workspace, groups)
     with atomic_path(folder / "embeddings.npz") as path, path.open("wb") as stream:
         np.savez(
             stream,
@@ -155,6 +183,7 @@ def _write_decoded(
             trial=first,
             nsd_id=nsd_ids,
             n_repeats=np.array([len(g) for g in groups]),
+            in_training=in_training,
         )
     for trial, picture in zip(first, painted, strict=True):
         with atomic_path(folder / f"recon_{trial:05d}.png") as path:

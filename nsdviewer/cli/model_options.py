@@ -87,9 +87,10 @@ def _add_map(commands: Commands) -> None:
         help="none, fdr:0.05, fwe:0.05 (maximum statistic), p:0.001, or ci:0.9 (bootstrap)",
     )  # fmt: skip
     concept.add_argument(
-        "--null", choices=[n.value for n in Null], default=Null.IMAGES.value,
+        "--null", choices=[n.value for n in Null], default=Null.USUAL.value,
         help="images: the voxel has nothing to do with the pictures; partial: it may answer to "
-        "much else; directions: stronger than along an arbitrary direction",
+        "much else, but not to this; directions: no stronger than along an arbitrary direction; "
+        "usual: partial where it exists, else images",
     )  # fmt: skip
     concept.add_argument(
         "--draws", type=int, default=1000, help="permutations, or bootstrap samples"

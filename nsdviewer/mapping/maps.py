@@ -46,8 +46,9 @@ class Evidence:
     p, p_max, q
         Two-sided permutation p of the site alone, p corrected by the maximum over all sites, and
         the false discovery rate at which it would be called significant.
-    lower, upper
-        Ends of the bootstrap interval, in the map's unit.
+    estimate, lower, upper
+        The change along the direction that no penalty shrinks, and the ends of its bootstrap
+        interval, in the map's unit. The map itself is shrunk and may lie outside.
     """
 
     said: str
@@ -56,6 +57,7 @@ class Evidence:
     p: NDArray[np.float64] | None = None
     p_max: NDArray[np.float64] | None = None
     q: NDArray[np.float64] | None = None
+    estimate: NDArray[np.float32] | None = None
     lower: NDArray[np.float32] | None = None
     upper: NDArray[np.float32] | None = None
 

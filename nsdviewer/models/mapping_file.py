@@ -27,6 +27,8 @@ class MappingHeader:
         Grid of the volume; empty for vertices.
     model
         Name of the model in its registry.
+    run_folder
+        Where a network was trained; a joint training's folder serves as a backbone.
     split
         Name of the split; its training trials gave the statistics.
     n_images, n_trials
@@ -49,6 +51,7 @@ class MappingHeader:
     simulated: bool
     scores: dict[str, float]
     model: str = "ridge"
+    run_folder: str = ""
     n_vertices: dict[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:

@@ -102,6 +102,9 @@ def evaluate_workspace(
     if all(len(g) == 1 for g in groups):
         absent[ConditionKind.SINGLE] = "Every test picture was shown once; nothing is averaged."
     models = {"decoder": decoder.header.to_dict()}
+    brain = _brain(workspace, request, ids)
+    if brain is not None:
+        models["encoder"] = workspace.encoder(request.encoder_path).header.to_dict()
     if paint is not None:
         models["generator"] = dict(workspace.painter(request.generator_path).header)
     return evaluate(
@@ -112,7 +115,7 @@ def evaluate_workspace(
             workspace.embedding.title, lambda pictures: workspace.embedding.encode_images(pictures)
         ),
         feature_networks(request.networks),
-        _brain(workspace, request, ids),
+        brain,
         absent,
         models,
         request.seed,
@@ -122,15 +125,16 @@ def evaluate_workspace(
 
 def split_check(workspace: Workspace, decoder: Decoder, test_ids: NDArray[np.int64]) -> SplitCheck:
     """Look for a test picture among those that a decoder, and its z-scores, were fitted on."""
-    train = decoder.train_ids
-    if len(train) == 0:
-        trials, _ = split_trials(workspace, decoder.header.split)
-        train = workspace.table.column("nsd_id")[trials]
-    unique = np.unique(train)
+    trials, _ = split_trials(workspace, decoder.header.split)
+    of_trials = workspace.table.column("nsd_id")[trials]
+    # The file knows what was learnt from; the split, how often each picture was shown.
+    unique = np.unique(decoder.train_ids) if len(decoder.train_ids) else np.unique(of_trials)
+    shown = of_trials[np.isin(of_trials, unique)]
+    train = np.concatenate([shown, np.setdiff1d(unique, shown)])
     return check_split(
         train,
         test_ids,
-        train,
+        of_trials,
         PictureSet(unique, workspace.image_embeddings(unique)),
         PictureSet(test_ids, workspace.image_embeddings(test_ids)),
     )
@@ -208,6 +212,12 @@ def _brain(
         if request.encoder_path:
             raise
         return None
+    if encoder.contrast is not None:
+        raise RequestError(
+            "The brain correlation needs the contrast of painted pictures for a banded encoder, "
+            "which is not computed; name a ridge encoder with --encoder."
+        )
+    check_split(encoder.train_ids, ids, encoder.train_ids).require_clean()
     data = averaged_responses(workspace, encoder.header.roi, request.split)
     if data.test is None:
         return None

@@ -4,7 +4,7 @@ Only sites whose noise ceiling reaches the floor are tested. That choice uses th
 repetitions, which permuting pictures does not touch, so it costs the tests nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +15,7 @@ from nsdviewer.errors import RequestError
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.mapping.maps import ConceptMap, Evidence
 from nsdviewer.mapping.statistics.banded import banded_encoder_reading
-from nsdviewer.mapping.statistics.bootstrap import Interval, bootstrap_intervals
+from nsdviewer.mapping.statistics.bootstrap import bootstrap_intervals
 from nsdviewer.mapping.statistics.nulls import assess_encoder_map
 from nsdviewer.mapping.statistics.permutation import PermutationResult, permutation_test
 from nsdviewer.mapping.statistics.readings import decoder_reading, pattern_reading
@@ -39,9 +39,9 @@ _CONTROLS = {
     Control.INTERVAL: "{level:.0%} bootstrap interval excludes zero",
 }
 _NULLS = {
-    Null.IMAGES: "permutations of pictures with equally many repetitions",
-    Null.PARTIAL: "permutations of pictures, whatever else a site answers to taken out",
-    Null.DIRECTIONS: "random directions",
+    Null.IMAGES: "permutations of pictures against 'the site answers to nothing of the embedding'",
+    Null.PARTIAL: "permutations of whitened pictures against 'it answers to much, but not to this'",
+    Null.DIRECTIONS: "random directions against 'it answers no more to this than to any idea'",
 }
 
 
@@ -63,7 +63,7 @@ class MapRequest:
     encoder_path: str = ""
     decoder_path: str = ""
     statistic: str = "none"
-    null: Null = Null.IMAGES
+    null: Null = Null.USUAL
     n_draws: int = 1000
     seed: int = 0
 
@@ -133,6 +133,11 @@ def tested_map(
         few draws.
     """
     threshold = Threshold.parse(request.statistic)
+    if not 0 <= request.noise_ceiling_floor_pct < 100:
+        raise RequestError(
+            f"The noise ceiling's floor is a percentage from 0 to below 100, not "
+            f"{request.noise_ceiling_floor_pct:g}."
+        )
     if threshold.control is not Control.NONE:
         threshold.require_draws(request.n_draws)
         _require_possible(workspace, request, threshold)
@@ -144,16 +149,22 @@ def tested_map(
         request.encoder_path,
         request.decoder_path,
     )
-    if threshold.control is Control.NONE or not shown.shown.any():
+    if threshold.control is Control.NONE:
         return shown
+    if not shown.shown.any():
+        raise RequestError(
+            f"No voxel has a noise ceiling of {request.noise_ceiling_floor_pct:g} %, so there is "
+            "nothing to test; lower --noise-ceiling."
+        )
     tested = what_is_tested(workspace, request, shown)
     if threshold.control is Control.INTERVAL:
         return shown.with_evidence(
             _intervals(workspace, request, tested, shown, threshold, scheduler, progress)
         )
-    result = _test(workspace, request, tested, scheduler, progress)
+    null = null_of(workspace, request)
+    result = _test(workspace, replace(request, null=null), tested, scheduler, progress)
     passes = threshold.passes(result.p, result.p_max, result.q)
-    said = f"{_said(threshold)}; {result.n_draws:,} {_NULLS[request.null]}"
+    said = f"{_said(threshold)}; {result.n_draws:,} {_NULLS[null]}"
     return shown.with_evidence(
         Evidence(
             said,
@@ -164,6 +175,16 @@ def tested_map(
             q=_spread(result.q, tested, shown),
         )
     )
+
+
+def null_of(workspace: Workspace, request: MapRequest) -> Null:
+    """Return the null hypothesis that a request is tested against."""
+    if request.null is not Null.USUAL:
+        return request.null
+    if request.reading is Reading.ENCODER:
+        banded = workspace.encoder(request.encoder_path).contrast is not None
+        return Null.IMAGES if banded else Null.PARTIAL
+    return Null.IMAGES
 
 
 def what_is_tested(workspace: Workspace, request: MapRequest, shown: ConceptMap) -> Tested:
@@ -190,20 +211,18 @@ def tested_alphas(encoder: Encoder, columns: NDArray[np.int64]) -> NDArray[np.fl
     return np.where(known, alphas, alphas[known][0] if known.any() else 1.0).astype(np.float32)
 
 
-def scaled_interval(interval: Interval, sd_psc: float) -> dict[str, float | int]:
-    """Return an interval in percent signal change."""
-    return {
-        "mean": interval.estimate * sd_psc,
-        "lower": interval.lower * sd_psc,
-        "upper": interval.upper * sd_psc,
-        "n_sites": interval.n_sites,
-    }
+def in_psc(tested: Tested, encoder: Encoder) -> SelectedResponses:
+    """Return the tested responses in percent signal change, so that all made of them is too."""
+    return replace(tested.responses, scales=encoder.sd_psc[tested.columns])
 
 
 def _require_possible(workspace: Workspace, request: MapRequest, threshold: Threshold) -> None:
     if request.reading is Reading.ENCODER:
         banded = workspace.encoder(request.encoder_path).contrast is not None
-        if banded and (threshold.control is Control.INTERVAL or request.null is not Null.IMAGES):
+        if threshold.control is Control.INTERVAL and request.null is not Null.USUAL:
+            raise RequestError("An interval has no null hypothesis; leave out --null.")
+        plain = request.null in (Null.USUAL, Null.IMAGES)
+        if banded and (threshold.control is Control.INTERVAL or not plain):
             raise RequestError(
                 "A banded encoder is tested by permuting pictures only; choose --null images and a "
                 "threshold such as fdr:0.05, or a ridge encoder."
@@ -215,7 +234,7 @@ def _require_possible(workspace: Workspace, request: MapRequest, threshold: Thre
             f"A test of a '{model}' decoder's reading would need it trained anew for each "
             "permutation; choose a ridge decoder, or --stat none."
         )
-    if threshold.control is Control.INTERVAL or request.null is not Null.IMAGES:
+    if threshold.control is Control.INTERVAL or request.null not in (Null.USUAL, Null.IMAGES):
         raise RequestError(
             f"The {request.reading.value} reading is tested by permuting pictures only; choose "
             "--null images and a threshold such as fdr:0.05, or the encoder reading."
@@ -290,17 +309,18 @@ def _intervals(
 ) -> Evidence:
     encoder = workspace.encoder(request.encoder_path)
     found = bootstrap_intervals(
-        tested.responses, tested.embeddings, tested.direction,
+        in_psc(tested, encoder), tested.embeddings, tested.direction,
         tested_alphas(encoder, tested.columns), tested.n_repeats, request.seed, scheduler,
         progress, threshold.level, request.n_draws,
     )  # fmt: skip
-    sd = encoder.sd_psc[tested.columns]
     return Evidence(
-        f"{_said(threshold)}; {request.n_draws:,} bootstrap samples of pictures",
+        f"{_said(threshold)}, voxel by voxel, uncorrected; {request.n_draws:,} bootstrap samples of "
+        "pictures",
         shown.shown,
         _spread(excludes_zero(found.lower, found.upper), tested, shown, False),
-        lower=_spread(found.lower * sd, tested, shown),
-        upper=_spread(found.upper * sd, tested, shown),
+        estimate=_spread(found.estimate, tested, shown),
+        lower=_spread(found.lower, tested, shown),
+        upper=_spread(found.upper, tested, shown),
     )
 
 

@@ -16,7 +16,8 @@ from nsdviewer.session.concepts import members_of
 from nsdviewer.session.evidence import (
     MapRequest,
     Tested,
-    scaled_interval,
+    in_psc,
+    null_of,
     tested_alphas,
     what_is_tested,
 )
@@ -43,7 +44,7 @@ def map_report(
     reliability and, where a test was asked for, where the map's strength ranks among those of a
     vocabulary's words, and the means of regions with bootstrap intervals.
     """
-    found: dict[str, Any] = {"evidence": _evidence(request, shown)}
+    found: dict[str, Any] = {"evidence": _evidence(workspace, request, shown)}
     if request.reading is not Reading.ENCODER:
         return found
     encoder = workspace.encoder(request.encoder_path)
@@ -70,12 +71,12 @@ def map_report(
     return found
 
 
-def _evidence(request: MapRequest, shown: ConceptMap) -> dict[str, Any]:
+def _evidence(workspace: Workspace, request: MapRequest, shown: ConceptMap) -> dict[str, Any]:
     if shown.evidence is None:
         return {"said": "not tested"}
     return {
         "said": shown.evidence.said,
-        "null": request.null.value,
+        "null": "none" if shown.evidence.p is None else null_of(workspace, request).value,
         "n_draws": request.n_draws,
         "seed": request.seed,
         "n_tested": int(shown.evidence.tested.sum()),
@@ -124,16 +125,20 @@ def _rois(
     if not sets:
         return {}
     found = roi_intervals(
-        tested.responses, tested.embeddings, tested.direction,
+        in_psc(tested, encoder), tested.embeddings, tested.direction,
         tested_alphas(encoder, tested.columns), tested.n_repeats, sets, request.seed, scheduler,
         progress, _LEVEL, _N_DRAWS,
     )  # fmt: skip
-    sd = encoder.sd_psc[tested.columns]
     return {
         "unit": "% signal change per unit, not shrunk by the penalty",
         "level": _LEVEL,
         "means": {
-            name: scaled_interval(interval, float(sd[sets[name]].mean()))
-            for name, interval in found.items()
+            name: {
+                "mean": i.estimate,
+                "lower": i.lower,
+                "upper": i.upper,
+                "n_sites": i.n_sites,
+            }
+            for name, i in found.items()
         },
     }

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from nsdviewer.data.betas.sites import Sites
 from nsdviewer.errors import RequestError
 from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.models.checkpoints import read_header
 from nsdviewer.models.decoders.network import NeuralDecoder
 from nsdviewer.models.networks.data import SubjectTrials, TrainingData
+from nsdviewer.models.networks.distribution import resolve_device
 from nsdviewer.models.networks.further_subject import (
     LearningPoint,
     further_plan,
@@ -24,7 +26,7 @@ from nsdviewer.models.networks.network_decoder import NetworkDecoder
 from nsdviewer.models.networks.plan import GeneratorPlan, TrainingPlan, preset
 from nsdviewer.models.networks.registry import JOINT
 from nsdviewer.models.networks.run import prepare_run
-from nsdviewer.models.networks.run_files import BEST_FILE
+from nsdviewer.models.networks.run_files import BEST_FILE, BEST_KIND
 from nsdviewer.session.decoding import zscored
 from nsdviewer.session.fitting import FitRequest, header_of, held_out_scores
 from nsdviewer.session.responses import Averaged, averaged_responses, split_trials
@@ -73,6 +75,10 @@ class NetworkRequest:
             raise RequestError(
                 "With --backbone only this subject's layer is fitted; leave out --subjects."
             )
+        if self.generator_weight < 0:
+            raise RequestError(
+                f"The weight of a loss term is 0 or above, not {self.generator_weight:g}."
+            )
         changes: dict[str, Any] = {"seed": seed}
         if self.n_epochs is not None:
             changes["n_epochs"] = self.n_epochs
@@ -83,8 +89,19 @@ class NetworkRequest:
         if self.generator_weight:
             changes["generator"] = self._generator_plan(workspace)
         if self.backbone is not None:
+            self._require_further(workspace.subject)
             return further_plan(self.backbone, **changes)
         return preset(self.model, **changes)
+
+    def _require_further(self, subject: int) -> None:
+        """Raise `RequestError` if the backbone has learnt from this subject already."""
+        assert self.backbone is not None
+        known = read_header(self.backbone / BEST_FILE, BEST_KIND)["subjects"]
+        if _name(subject) in known:
+            raise RequestError(
+                f"The backbone in {self.backbone} was trained on subject {subject} too, so a fit on "
+                "it would show nothing; name a backbone of others."
+            )
 
     def _generator_plan(self, workspace: Workspace) -> GeneratorPlan:
         painter = workspace.painter(self.generator)  # raises unless it paints from this embedding
@@ -107,16 +124,20 @@ def fit_network_decoder(
     """
     request = request.for_kind("decoder", workspace.space)
     plan = network.plan(workspace, request.seed)
+    resolve_device(plan.device)  # refused before anything is written
     data = averaged_responses(workspace, request.roi, request.split, PartProgress(progress, 0, 0.1))
     training = _training_data(workspace, request, network, data, PartProgress(progress, 0.1, 0.2))
     folder = run_folder(workspace, request, network, plan)
     backbone = network.backbone / BEST_FILE if network.backbone else None
     prepare_run(folder, plan, training, backbone)
     progress.report(0.2, f"training in {folder}")
+    # The process that trains reads its own copy; a second one here may be gigabytes.
+    del training
     train_in_process(folder, PartProgress(progress, 0.2, 0.98))
     trained = NetworkDecoder.from_run(folder, _name(workspace.subject))
     scores = {"held_out_two_way": float(trained.summary["held_out_two_way"])}
     header = header_of(workspace, request, data, data.train.sites, network.model, scores)
+    header = replace(header, run_folder=str(folder))
     decoder = NeuralDecoder(header, data.train.sites, data.statistics, trained, data.train.nsd_ids)
     scores |= held_out_scores(workspace, decoder, data)
     progress.report(1.0, "decoder trained")

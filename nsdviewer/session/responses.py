@@ -64,6 +64,11 @@ def _average(workspace: Workspace, roi: str, split: str, progress: Progress) -> 
             workspace.files, workspace.space, workspace.version, mask, workspace.table, train,
             trials, progress,
         )  # fmt: skip
+    if not np.isfinite(statistics.sd_psc).any():
+        raise RequestError(
+            f"No voxel of '{roi}' varies over the training trials, so nothing can be learnt from "
+            "them; choose another ROI, or check the betas with 'nsdviewer verify'."
+        )
     return Averaged(statistics, found["train"], found.get("test"))
 
 

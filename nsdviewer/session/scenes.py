@@ -12,7 +12,7 @@ from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
 from nsdviewer.scheduling import InProcess
 from nsdviewer.session.concepts import roi_bars, to_vertices
 from nsdviewer.session.decoding import Reconstruction, reconstruct
-from nsdviewer.session.evidence import MapRequest, tested_map
+from nsdviewer.session.evidence import MapRequest, null_of, tested_map
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Hemisphere, ViewState
 
@@ -133,9 +133,7 @@ def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
         f"embedding: {workspace.embedding.title}",
     ]
     if state.concept:
-        test = (
-            "not tested" if state.statistic == "none" else f"{state.statistic} ({state.null.value})"
-        )
+        test = "not tested" if state.statistic == "none" else tested_words(workspace, state)
         lines.append(
             f"concept '{state.concept}' · reading: {state.reading.value} · {test} · noise ceiling ≥ "
             f"{state.noise_ceiling_floor_pct:g} %"
@@ -147,6 +145,13 @@ def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
             f"decoder: {header.model}, {header.roi} · generator: {painter.name}, seed {state.seed}"
         )
     return tuple(lines)
+
+
+def tested_words(workspace: Workspace, state: ViewState) -> str:
+    """Return a state's test in short, with its null hypothesis where it has one."""
+    if state.statistic.startswith("ci"):
+        return state.statistic
+    return f"{state.statistic}, null: {null_of(workspace, MapRequest.of(state)).value}"
 
 
 def in_ranges(numbers: tuple[int, ...]) -> str:

@@ -41,7 +41,9 @@ def test_a_tested_map_finds_what_was_planted(mini: Subject, tested: Path) -> Non
         kind = planted[tuple(found["ijk"].T)]
         significant, q = found["significant"], found["q"]
         np.testing.assert_array_equal(found["shown"], significant)
-        assert significant.sum() > 100
+        assert significant.sum() > 30
+        # Early areas answer to contrast, whatever of it goes along with animals.
+        assert (kind[significant] == 1).mean() < 0.1
         assert (q[significant] <= 0.05).all()
         # What answers to nothing at all is found no more often than was allowed.
         assert (kind[significant] == 0).mean() < 0.05
@@ -238,10 +240,16 @@ def test_faults_are_one_sentence_and_leave_nothing(
         (*concept, "--stat", "anova:0.05"),
         (*concept, "--stat", "fwe:0.0001", "--draws", 100),
         (*concept, "--stat", "fdr:0.05", "--draws", 0),
+        (*concept, "--stat", "fdr:0.05", "--noise-ceiling", 99.99),
+        (*concept, "--noise-ceiling", 200),
+        (*concept, "--stat", "ci:0.9", "--null", "images"),
         (*concept, "--stat", "fdr:0.05", "--scheduler", "local:none"),
         (*concept, "--reading", "pattern", "--stat", "ci:0.9"),
         (*concept[:-1], tmp_path / "o.txt"),
         (*fit, "--model", "banded"),
+        (*fit, "--epochs", 3),
+        (*fit, "--scheduler", "local:2"),
+        (*fit, "--model", "residual", "--generator-weight", -1),
         (*fit, "--model", "residual", "--subjects", "2"),
         (*fit, "--model", "joint", "--subjects", "two"),
         (*fit, "--model", "joint", "--backbone", tmp_path / "none"),

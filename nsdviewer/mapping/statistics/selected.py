@@ -27,10 +27,13 @@ class SelectedResponses:
     ----------
     columns
         (n_sites,) columns of `whole`.
+    scales
+        (n_sites,) what the responses are multiplied by, such as a deviation in percent signal.
     """
 
     whole: Columns
     columns: Numbers
+    scales: Floats | None = None
 
     @property
     def n_images(self) -> int:
@@ -44,4 +47,5 @@ class SelectedResponses:
 
     def block(self, columns: slice) -> Floats:
         """Return (n_images, n) responses of some of the sites."""
-        return self.whole.at(self.columns[columns])
+        z = self.whole.at(self.columns[columns])
+        return z if self.scales is None else z * self.scales[columns]

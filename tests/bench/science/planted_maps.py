@@ -72,7 +72,7 @@ def _decoding(s: PlantedSubject, folds: np.ndarray) -> dict[str, float]:
 
 
 def _encoding(s: PlantedSubject, folds: np.ndarray) -> dict[str, float]:
-    fit = fit_ridge(s.train, s.train_y, folds, alpha_per_target=True, row_weights=s.train_repeats)
+    fit = fit_ridge(s.train, s.train_y, folds, alpha_per_target=True)
     best = _map_r(s, _posterior_weights(s))
     tuned = s.is_tuned
     return {
