@@ -48,7 +48,7 @@ def test_models_are_fitted_and_maps_written(
     concept = (*options, "--concept", "red - blue", "--encoder", encoder, "--decoder", decoder)
     floor = ("--noise-ceiling", 0)
     out = tmp_path / "m.npz"
-    tested = ("--stat", "p:0.05", "--draws", 50, "--out", out)
+    tested = ("--stat", "p:0.05", "--null", "images", "--draws", 50, "--out", out)
     assert run("map", *concept, *floor, *tested) == 0
     with np.load(out) as found:
         assert len(found["values"]) == len(sites)

@@ -251,7 +251,7 @@ def _whiten(
     ):
         raise RequestError(
             "Along this concept the pictures differ only as they do along other directions, so its "
-            "own share cannot be told; choose another concept or test against Null.IMAGES."
+            "own share cannot be told; choose another concept, or --null images."
         )
     mean = eigenvalues.mean() if len(eigenvalues) else 1.0
     ratios = np.concatenate([[0.0], np.logspace(-5, 4, _N_RATIOS) / mean])
