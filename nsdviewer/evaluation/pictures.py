@@ -78,13 +78,6 @@ class ReorderedPictures:
         return self.source.read(self.order[positions])
 
 
-def as_source(pictures: PictureSource | NDArray[Any] | Sequence[Picture]) -> PictureSource:
-    """Return `pictures` as a source, whatever they came as."""
-    if isinstance(pictures, (np.ndarray, list, tuple)):
-        return ArrayPictures(pictures)
-    return pictures  # type: ignore[return-value]
-
-
 def rgb_unit(picture: Picture) -> NDArray[np.float32]:
     """Return a picture as (h, w, 3) float32, clamped to 0..1; grey ones get three equal channels.
 

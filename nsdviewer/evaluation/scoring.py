@@ -23,11 +23,11 @@ from nsdviewer.evaluation.features import FeatureExtractor
 from nsdviewer.evaluation.metrics import (
     POOL_SIZE,
     brain_correlation,
+    correlation_distance,
     defined_correlations,
     identification,
     identification_from_correlations,
     retrieval,
-    row_correlations,
 )
 from nsdviewer.evaluation.picture_metrics import (
     grey,
@@ -138,7 +138,9 @@ def _against(
         for metric, block in rows.items():
             columns = slice(start, start + len(block))
             if metric in distances:
-                distances[metric][columns] = 1 - row_correlations(seen[metric][columns], block)
+                distances[metric][columns] = correlation_distance(
+                    seen[metric][columns], block
+                ).per_item
             else:
                 r[metric][:, columns] = defined_correlations(seen[metric], block)
     found = {m: ItemScores.of(values) for m, values in distances.items()}

@@ -83,20 +83,26 @@ class Encoder:
         return self.statistics.mean_sd_psc
 
     def predict(
-        self, embeddings: NDArray[np.float32], contrast: NDArray[np.float32] | None = None
+        self,
+        embeddings: NDArray[np.float32],
+        contrast: NDArray[np.float32] | None = None,
+        columns: slice | NDArray[np.int64] = slice(None),
     ) -> NDArray[np.float32]:
-        """Return (n, n_sites) predicted z-scores for embeddings (n, n_embedding).
+        """Return (n, n_columns) predicted z-scores for embeddings (n, n_embedding).
 
         Parameters
         ----------
         contrast
             (n, n_features) contrast features of the pictures; without them a banded encoder
             predicts for pictures of mean contrast.
+        columns
+            Which sites; all where left out.
         """
-        predicted = self.ridge.predict(embeddings)
+        ridge = self.ridge
+        predicted = (embeddings - ridge.x_mean) @ ridge.weights[:, columns] + ridge.y_mean[columns]
         if self.contrast is not None and contrast is not None:
-            predicted += (contrast - self.contrast.mean) @ self.contrast.weights
-        return predicted
+            predicted += (contrast - self.contrast.mean) @ self.contrast.weights[:, columns]
+        return np.asarray(predicted, np.float32)
 
     def score_normalised(self, floor: float) -> NDArray[np.float32]:
         """Return r² / noise ceiling (n_sites,), NaN where the ceiling is below `floor` (0..1).

@@ -206,12 +206,9 @@ def _brain(
     workspace: Workspace, request: EvaluationRequest, ids: NDArray[np.int64]
 ) -> BrainResponses | None:
     """Return what the brain correlation needs; None where no encoder was fitted."""
-    try:
-        encoder = workspace.encoder(request.encoder_path)
-    except CheckpointError:
-        if request.encoder_path:
-            raise
+    if not request.encoder_path and not workspace.model_path("encoder").exists():
         return None
+    encoder = workspace.encoder(request.encoder_path)
     if encoder.contrast is not None:
         raise RequestError(
             "The brain correlation needs the contrast of painted pictures for a banded encoder, "
@@ -231,15 +228,10 @@ def _brain(
         return None
     used = np.flatnonzero(np.any(list(masks.values()), axis=0))
     rows = np.searchsorted(data.test.nsd_ids, ids)
-    ridge = encoder.ridge
-
-    def predict(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.asarray(
-            (embeddings - ridge.x_mean) @ ridge.weights[:, used] + ridge.y_mean[used], np.float32
-        )
-
     return BrainResponses(
-        data.test.at(used)[rows], predict, {name: mask[used] for name, mask in masks.items()}
+        data.test.at(used)[rows],
+        lambda embeddings: encoder.predict(embeddings, columns=used),
+        {name: mask[used] for name, mask in masks.items()},
     )
 
 

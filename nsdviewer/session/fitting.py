@@ -162,18 +162,6 @@ def encoder_of(
 ) -> Encoder:
     """Return the encoder of a fit, with how well it predicts the test pictures."""
     n_sites = data.train.n_sites
-    r, r2 = np.full(n_sites, np.nan, np.float32), np.full(n_sites, np.nan, np.float32)
-    if data.test is not None:
-        embeddings = workspace.image_embeddings(data.test.nsd_ids) - ridge.x_mean
-        if band is not None:
-            features = stimulus_contrast(workspace.stimuli, data.test.nsd_ids, SilentProgress())
-            contrast = features - band.mean
-        for block in target_blocks(n_sites):
-            progress.report(block.start / n_sites, "predicting the test pictures")
-            predicted = embeddings @ ridge.weights[:, block] + ridge.y_mean[block]
-            if band is not None:
-                predicted += contrast @ band.weights[:, block]
-            r[block], r2[block] = columnwise_scores(data.test.block(block), predicted)
     scores = {"train_cv_r2": _mean(ridge.cv_r2)}
     encoder = Encoder(
         header_of(workspace, request, data, data.train.sites, model, scores),
@@ -181,11 +169,22 @@ def encoder_of(
         data.statistics,
         ridge,
         ceiling_of(workspace, request.roi, data),
-        r,
-        r2,
+        np.full(n_sites, np.nan, np.float32),
+        np.full(n_sites, np.nan, np.float32),
         data.train.nsd_ids,
         band,
     )
+    if data.test is not None:
+        ids = data.test.nsd_ids
+        embeddings = workspace.image_embeddings(ids)
+        contrast = None
+        if band is not None:
+            contrast = stimulus_contrast(workspace.stimuli, ids, SilentProgress())
+        for block in target_blocks(n_sites):
+            progress.report(block.start / n_sites, "predicting the test pictures")
+            predicted = encoder.predict(embeddings, contrast, block)
+            measured = data.test.block(block)
+            encoder.test_r[block], encoder.test_r2[block] = columnwise_scores(measured, predicted)
     scores["median_normalised_r2"] = _median(encoder.score_normalised(0.1))
     progress.report(1.0, "encoder fitted")
     return encoder

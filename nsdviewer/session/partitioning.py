@@ -19,11 +19,10 @@ from nsdviewer.models.regression.blocks import fit_banded_targets, fit_targets, 
 from nsdviewer.models.regression.folds import image_folds
 from nsdviewer.models.regression.primal import PrimalSolver
 from nsdviewer.scheduling import Scheduler
+from nsdviewer.session.banded_fitting import CONTRAST, EMBEDDING
 from nsdviewer.session.fitting import FitRequest, ceiling_of, training_embeddings
 from nsdviewer.session.responses import averaged_responses
 from nsdviewer.session.workspace import Workspace
-
-EMBEDDING, CONTRAST = "embedding", "contrast"
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ import torch
 
 from nsdviewer import noise_ceiling, open_nsd
 from nsdviewer.cli.main import main
-from nsdviewer.data.betas.zscores import average_responses, training_statistics
+from nsdviewer.data.betas.averages import build_averages
 from nsdviewer.data.formats.volumes import read_mgh
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.data.nsd import Subject
@@ -339,7 +339,7 @@ def test_trap_08_missing_data_are_nan_however_they_are_stored(tree: TinyTree) ->
 
 
 def test_trap_09_a_voxel_may_be_invalid_in_one_session_only(
-    tree: TinyTree, small: TinyTree
+    tree: TinyTree, small: TinyTree, tmp_path: Path
 ) -> None:
     space = tree.subjects[1].spaces["func1pt8mm"]
     subject = of(tree)
@@ -353,8 +353,10 @@ def test_trap_09_a_voxel_may_be_invalid_in_one_session_only(
     train = table.select("train")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        statistics = training_statistics(betas, table, train, SilentProgress())
-        _, z, _ = average_responses(betas, table, train, statistics, SilentProgress())
+        statistics, found = build_averages(
+            betas, table, train, {"train": train}, tmp_path, SilentProgress()
+        )
+        z = found["train"].whole()
     np.testing.assert_array_equal(np.isnan(statistics.sd_psc[:, column]), expected)
     assert np.isfinite(z).all()
     assert z[:, column].any()
@@ -692,7 +694,9 @@ def test_trap_24_crops_are_top_bottom_left_right(tree: TinyTree, tmp_path: Path)
 # --- statistics --------------------------------------------------------------------------------
 
 
-def test_trap_25_sessions_are_standardised_before_they_are_pooled(tree: TinyTree) -> None:
+def test_trap_25_sessions_are_standardised_before_they_are_pooled(
+    tree: TinyTree, tmp_path: Path
+) -> None:
     subject = of(tree)
     betas = subject.betas("nsdgeneral")
     found = subject.reliability("nsdgeneral")
@@ -712,7 +716,9 @@ def test_trap_25_sessions_are_standardised_before_they_are_pooled(tree: TinyTree
     # What pools sessions for the models does the same: no session stands out afterwards.
     table = subject.trials()
     trials = table.select("all")
-    statistics = training_statistics(betas, table, trials, SilentProgress())
+    statistics, _ = build_averages(
+        betas, table, trials, {"all": trials}, tmp_path, SilentProgress()
+    )
     z = statistics.zscore(psc[trials], table.column("session")[trials])
     for session in (1, 3):
         here = z[table.column("session")[trials] == session]

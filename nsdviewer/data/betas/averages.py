@@ -1,8 +1,7 @@
 """Z-scored responses averaged over the repetitions of each picture, kept on disk.
 
 For a whole cortex they are gigabytes, so they are computed and read in blocks of sites, in memory
-that does not grow with their number. `nsdviewer.data.betas.zscores` computes the same for what
-fits in memory; see `nsdviewer.data.betas.averages_files` for what is kept.
+that does not grow with their number. See `nsdviewer.data.betas.averages_files` for what is kept.
 """
 
 from collections.abc import Mapping
@@ -124,9 +123,8 @@ def build_averages(
 ) -> tuple[SessionStatistics, dict[str, AveragedResponses]]:
     """Z-score per session with training trials and average the pictures of each split.
 
-    Equals `training_statistics` and `average_responses`, in one pass over the responses and in
-    memory that does not grow with their number. Kept until one of these changes: the betas'
-    files, the mask, the trials.
+    One pass over the responses, in memory that does not grow with their number. Kept until one of
+    these changes: the betas' files, the mask, the trials.
 
     Parameters
     ----------

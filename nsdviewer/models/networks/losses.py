@@ -23,14 +23,6 @@ def symmetric_info_nce(
     return (forth + back) / 2
 
 
-def mindreader_loss(
-    prediction: torch.Tensor, target: torch.Tensor, temperature: float = 0.5
-) -> torch.Tensor:
-    """½ · (0.4 · MSE + 0.6 · (1 − cos)) + ½ · symmetric InfoNCE (Lin et al. 2022)."""
-    regression = 0.4 * F.mse_loss(prediction, target) + 0.6 * cosine_distance(prediction, target)
-    return 0.5 * regression + 0.5 * symmetric_info_nce(prediction, target, temperature)
-
-
 def soft_clip(prediction: torch.Tensor, target: torch.Tensor, temperature: float) -> torch.Tensor:
     """Contrastive loss whose labels are the targets' own similarities (Scotti et al. 2023).
 

@@ -1,9 +1,6 @@
 """The sizes of a network, and what every network can be asked."""
 
 from dataclasses import dataclass
-from typing import Protocol
-
-import torch
 
 from nsdviewer.errors import RequestError
 
@@ -41,11 +38,3 @@ class NetworkSizes:
         for name, share in (("first_dropout", self.first_dropout), ("dropout", self.dropout)):
             if not 0 <= share < 1:
                 raise RequestError(f"A network's {name} lies from 0 to below 1, not at {share}.")
-
-
-class DecoderNetwork(Protocol):
-    """A module from z-scored responses to the joint embedding."""
-
-    def __call__(self, *z: torch.Tensor) -> torch.Tensor:
-        """Map one (n_s, n_voxels_s) tensor a subject to (Σ n_s, n_embedding), in their order."""
-        ...

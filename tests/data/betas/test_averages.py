@@ -16,17 +16,14 @@ from nsdviewer.data.betas import averages, averages_files
 from nsdviewer.data.betas.averages import AveragedResponses, build_averages, stream_averages
 from nsdviewer.data.betas.matrix import BetaMatrix
 from nsdviewer.data.betas.sites import Voxels
-from nsdviewer.data.betas.zscores import (
-    SessionStatistics,
-    average_responses,
-    training_statistics,
-)
+from nsdviewer.data.betas.zscores import SessionStatistics
 from nsdviewer.data.nsd import Subject
 from nsdviewer.data.trials.table import TrialTable
 from nsdviewer.errors import Cancelled, DataError, RequestError
 from nsdviewer.jobs import SilentProgress, Ticket
 from nsdviewer.state import BetaVersion, Hemisphere, Space
 from tests.conftest import Subject as SimulatedSubject
+from tests.data.betas.slow_averages import average_responses, training_statistics
 from tests.nsd_tree import B3, TinyTree, build_tree
 
 SILENT = SilentProgress()
@@ -73,7 +70,7 @@ def folders(tree: TinyTree) -> list[Path]:
 def assert_equal_to_reference(
     betas: BetaMatrix, table: TrialTable, train: np.ndarray, trials: dict, found: Result
 ) -> None:
-    expected = training_statistics(betas, table, train, SILENT)
+    expected = training_statistics(betas, table, train)
     statistics, averaged = found
     for name in ("mean_psc", "sd_psc"):
         one, two = getattr(statistics, name), getattr(expected, name)
@@ -81,7 +78,7 @@ def assert_equal_to_reference(
         np.testing.assert_allclose(one, two, rtol=2e-5, atol=2e-5, equal_nan=True)
     assert list(averaged) == list(trials)
     for name, chosen in trials.items():
-        ids, responses, n_repeats = average_responses(betas, table, chosen, expected, SILENT)
+        ids, responses, n_repeats = average_responses(betas, table, chosen, expected)
         np.testing.assert_array_equal(averaged[name].nsd_ids, ids)
         np.testing.assert_array_equal(averaged[name].n_repeats, n_repeats)
         whole = averaged[name].whole()
