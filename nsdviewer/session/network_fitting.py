@@ -15,7 +15,6 @@ from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.models.checkpoints import read_header
 from nsdviewer.models.decoders.network import NeuralDecoder
 from nsdviewer.models.networks.data import SubjectTrials, TrainingData
-from nsdviewer.models.networks.distribution import resolve_device
 from nsdviewer.models.networks.further_subject import (
     LearningPoint,
     further_plan,
@@ -26,7 +25,8 @@ from nsdviewer.models.networks.network_decoder import NetworkDecoder
 from nsdviewer.models.networks.plan import GeneratorPlan, TrainingPlan, preset
 from nsdviewer.models.networks.registry import JOINT
 from nsdviewer.models.networks.run import prepare_run
-from nsdviewer.models.networks.run_files import BEST_FILE, BEST_KIND
+from nsdviewer.models.runs.distribution import resolve_device
+from nsdviewer.models.runs.run_files import BEST_FILE, BEST_KIND
 from nsdviewer.session.decoding import zscored
 from nsdviewer.session.fitting import FitRequest, header_of, held_out_scores
 from nsdviewer.session.responses import Averaged, averaged_responses, split_trials

@@ -17,7 +17,7 @@ from nsdviewer.models.networks.launching import train_here, train_in_process
 from nsdviewer.models.networks.network_decoder import NetworkDecoder
 from nsdviewer.models.networks.plan import Schedule, TrainingPlan
 from nsdviewer.models.networks.run import prepare_run
-from nsdviewer.models.networks.run_files import BEST_FILE, BEST_KIND
+from nsdviewer.models.runs.run_files import BEST_FILE, BEST_KIND
 
 
 def further_plan(backbone_run: Path, **changes: Any) -> TrainingPlan:

@@ -14,11 +14,12 @@ from nsdviewer import errors
 from nsdviewer.errors import CheckpointError, NsdViewerError
 from nsdviewer.jobs import Progress
 from nsdviewer.models.networks.curve import Curve
-from nsdviewer.models.networks.distribution import join_world, resolve_device
-from nsdviewer.models.networks.memory import fit_batch, free_memory, memory_errors
+from nsdviewer.models.networks.memory import fit_batch
 from nsdviewer.models.networks.run import open_run
-from nsdviewer.models.networks.run_files import LOG_FILE, only_trainer, read_state
 from nsdviewer.models.networks.training import Trainer
+from nsdviewer.models.runs.distribution import join_world, resolve_device
+from nsdviewer.models.runs.memory import free_memory, memory_errors
+from nsdviewer.models.runs.run_files import LOG_FILE, only_trainer, read_state
 
 WORKER = "nsdviewer.models.networks.worker"
 _POLL_S = 0.1

@@ -1,11 +1,7 @@
 """How much memory a training needs, told from the network's own layers before it starts."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
-import psutil
 import torch
 from torch import nn
 
@@ -14,11 +10,9 @@ from nsdviewer.models.networks.data import DataShapes
 from nsdviewer.models.networks.objective import load_generator_term
 from nsdviewer.models.networks.plan import Precision, TrainingPlan
 from nsdviewer.models.networks.registry import build_network
+from nsdviewer.models.runs.memory import USABLE_SHARE, gib, kept_bytes, module_bytes
 
 LEAST_BATCH = 8
-# What the system and others may ask for in the meantime.
-_USABLE_SHARE = 0.9
-_CGROUP = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
@@ -72,7 +66,7 @@ def estimate_memory(
         network = build_network(plan.network, shapes.n_voxels, shapes.n_embedding, plan.sizes)
         if plan.frozen_backbone:
             network.backbone.requires_grad_(False)
-    weights = _bytes(network)
+    weights = module_bytes(network)
     trained = sum(p.numel() * p.element_size() for p in network.parameters() if p.requires_grad)
     largest_weight = max(p.numel() * p.element_size() for p in network.parameters())
     n_rows = -(-plan.batch_size // n_processes)
@@ -114,13 +108,13 @@ def fit_batch(
     """
     asked = estimate_memory(plan, shapes, device, n_processes)
     estimate, size = asked, plan.batch_size
-    while estimate.needed > _USABLE_SHARE * free_bytes:
+    while estimate.needed > USABLE_SHARE * free_bytes:
         size //= 2
         if size < LEAST_BATCH:
             raise RequestError(
                 f"Training '{plan.network}' on {device} takes about "
-                f"{_gib(estimate.needed)} even with a batch of {estimate.batch_size}, and "
-                f"{_gib(free_bytes)} are free; close other programs, or choose a smaller network, "
+                f"{gib(estimate.needed)} even with a batch of {estimate.batch_size}, and "
+                f"{gib(free_bytes)} are free; close other programs, or choose a smaller network, "
                 "fewer voxels or another device."
             )
         estimate = estimate_memory(replace(plan, batch_size=size), shapes, device, n_processes)
@@ -128,26 +122,8 @@ def fit_batch(
         return estimate, ""
     return estimate, (
         f"Batch of {size} instead of {plan.batch_size}: that would take about "
-        f"{_gib(asked.needed)}, and {_gib(free_bytes)} are free."
+        f"{gib(asked.needed)}, and {gib(free_bytes)} are free."
     )
-
-
-def free_memory(device: torch.device) -> int:
-    """Return the bytes that are free on a device; within a container, what it may still take."""
-    if device.type == "cuda":
-        return int(torch.cuda.mem_get_info(device)[0])
-    free = int(psutil.virtual_memory().available)
-    try:
-        limit = (_CGROUP / "memory.max").read_text().strip()
-        used = int((_CGROUP / "memory.current").read_text())
-        statistics = dict(
-            line.split() for line in (_CGROUP / "memory.stat").read_text().splitlines()
-        )
-    except (OSError, ValueError):
-        return free
-    # Pages of files count as used, and are given back on demand.
-    held = used - int(statistics.get("inactive_file", 0))
-    return free if limit == "max" else min(free, int(limit) - held)
 
 
 def _activations(network: nn.Module, shapes: DataShapes, n_rows: int) -> int:
@@ -157,7 +133,7 @@ def _activations(network: nn.Module, shapes: DataShapes, n_rows: int) -> int:
         counts = [n] + [0] * (len(shapes.n_voxels) - 1)
         sizes = zip(counts, shapes.n_voxels, strict=True)
         z = [torch.zeros(size, device="meta") for size in sizes]
-        return _kept_bytes(lambda: network(*z), network)
+        return kept_bytes(lambda: network(*z), network)
 
     (kept_2, largest_2), (kept_4, largest_4) = kept_of(2), kept_of(4)
     # The part that grows with the rows; what is left belongs to the weights.
@@ -169,23 +145,6 @@ def _activations(network: nn.Module, shapes: DataShapes, n_rows: int) -> int:
     return round(max(kept + 2.5 * largest, 1.65 * kept) + similarities)
 
 
-def _kept_bytes(forward: Callable[[], object], network: nn.Module | None) -> tuple[int, int]:
-    """Return the bytes that autograd keeps of a forward pass, and the largest piece among them."""
-    own = {p.untyped_storage()._cdata for p in network.parameters()} if network else set()
-    kept: dict[int, torch.UntypedStorage] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage._cdata not in own:
-            kept[storage._cdata] = storage  # held, so that no other takes its address
-        return tensor
-
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        forward()
-    sizes = [storage.nbytes() for storage in kept.values()]
-    return sum(sizes), max(sizes, default=0)
-
-
 def _bytes_per_picture(plan: TrainingPlan, n_embedding: int) -> int:
     """Return what painting one picture, and reading it again, keeps for the backward pass."""
     term = load_generator_term(plan, n_embedding, torch.device("cpu"))
@@ -195,29 +154,5 @@ def _bytes_per_picture(plan: TrainingPlan, n_embedding: int) -> int:
     def paint() -> None:
         term(decoded, torch.ones(1, n_embedding), torch.zeros(1, term.n_z))
 
-    kept, largest = _kept_bytes(paint, term.generator)
+    kept, largest = kept_bytes(paint, term.generator)
     return kept + 2 * largest
-
-
-def _bytes(network: nn.Module) -> int:
-    tensors = [*network.parameters(), *network.buffers()]
-    return sum(t.numel() * t.element_size() for t in tensors)
-
-
-def _gib(n_bytes: int) -> str:
-    return f"{n_bytes / 2**30:.1f} GiB"
-
-
-@contextmanager
-def memory_errors(batch_size: int, device: torch.device) -> Iterator[None]:
-    """Turn running out of memory into one sentence."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        words = ("allocate memory", "not enough memory", "out of memory")
-        if isinstance(error, MemoryError) or any(w in str(error).lower() for w in words):
-            raise RequestError(
-                f"Memory ran out on {device} at a batch of {batch_size}; close other programs, or "
-                "choose a smaller batch or network, or another device. Checkpoints are kept."
-            ) from error
-        raise

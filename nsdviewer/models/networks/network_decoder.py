@@ -17,7 +17,7 @@ from nsdviewer.models.networks.joint import JointSpace
 from nsdviewer.models.networks.plan import TrainingPlan
 from nsdviewer.models.networks.registry import build_network
 from nsdviewer.models.networks.run import subject_number
-from nsdviewer.models.networks.run_files import BEST_FILE, BEST_KIND, read_log
+from nsdviewer.models.runs.run_files import BEST_FILE, BEST_KIND, read_log
 
 _ROWS_AT_ONCE = 256
 _HEADER = "network"

@@ -17,7 +17,7 @@ from nsdviewer.models.networks.data import TrainingData
 from nsdviewer.models.networks.joint import JointSpace
 from nsdviewer.models.networks.plan import TrainingPlan
 from nsdviewer.models.networks.registry import build_network
-from nsdviewer.models.networks.run_files import BACKBONE_FILE, BEST_KIND, PLAN_FILE
+from nsdviewer.models.runs.run_files import BACKBONE_FILE, BEST_KIND, PLAN_FILE
 
 _BACKBONE_PARTS = ("backbone.", "shared_")
 

@@ -16,11 +16,9 @@ from nsdviewer.errors import Cancelled, CheckpointError
 from nsdviewer.jobs import Progress
 from nsdviewer.models.networks.batches import Batch, Batches, read_rows
 from nsdviewer.models.networks.curve import Curve
-from nsdviewer.models.networks.distribution import World
 from nsdviewer.models.networks.held_out import HeldOut, HeldOutScore
 from nsdviewer.models.networks.joint import JointSpace
 from nsdviewer.models.networks.losses import mix
-from nsdviewer.models.networks.memory import memory_errors
 from nsdviewer.models.networks.objective import Objective, load_generator_term, prepare_targets
 from nsdviewer.models.networks.optimisation import (
     load_moments,
@@ -29,13 +27,15 @@ from nsdviewer.models.networks.optimisation import (
 )
 from nsdviewer.models.networks.plan import Precision, learning_rate
 from nsdviewer.models.networks.run import Run
-from nsdviewer.models.networks.run_files import (
+from nsdviewer.models.networks.subject_layer import learn_shared_map, start_from_ridge
+from nsdviewer.models.runs.distribution import World
+from nsdviewer.models.runs.memory import memory_errors
+from nsdviewer.models.runs.run_files import (
     Log,
     TrainingState,
     write_best,
     write_state,
 )
-from nsdviewer.models.networks.subject_layer import learn_shared_map, start_from_ridge
 
 
 class Trainer:

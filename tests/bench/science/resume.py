@@ -20,7 +20,7 @@ from nsdviewer.models.networks.launching import train_here
 from nsdviewer.models.networks.network_decoder import NetworkDecoder
 from nsdviewer.models.networks.plan import preset
 from nsdviewer.models.networks.run import prepare_run
-from nsdviewer.models.networks.run_files import read_log
+from nsdviewer.models.runs.run_files import read_log
 from tests.models.networks.runs import (
     TINY,
     curves,

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from nsdviewer.models.networks.data import SubjectTrials, TrainingData
 from nsdviewer.models.networks.plan import LossWeights, preset
-from nsdviewer.models.networks.run_files import BEST_FILE, STATE_FILE, read_log
 from nsdviewer.models.networks.sizes import NetworkSizes
+from nsdviewer.models.runs.run_files import BEST_FILE, STATE_FILE, read_log
 from tests.planted import PlantedSubject, plant_subject
 
 WORKER = [sys.executable, "-m", "nsdviewer.models.networks.worker"]

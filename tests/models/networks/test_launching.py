@@ -14,7 +14,7 @@ from nsdviewer.errors import Cancelled, CheckpointError, RequestError
 from nsdviewer.jobs import SilentProgress, Ticket
 from nsdviewer.models.networks.launching import train_here, train_in_process
 from nsdviewer.models.networks.run import prepare_run
-from nsdviewer.models.networks.run_files import only_trainer, read_log, read_state
+from nsdviewer.models.runs.run_files import only_trainer, read_log, read_state
 from tests.models.networks.runs import (
     TINY,
     curves,

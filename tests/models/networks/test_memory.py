@@ -13,12 +13,13 @@ from nsdviewer.errors import RequestError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.models.networks import launching
 from nsdviewer.models.networks.data import DataShapes, SubjectTrials, TrainingData
-from nsdviewer.models.networks.memory import estimate_memory, fit_batch, free_memory
+from nsdviewer.models.networks.memory import estimate_memory, fit_batch
 from nsdviewer.models.networks.plan import TrainingPlan, preset
 from nsdviewer.models.networks.registry import NETWORKS, build_network
 from nsdviewer.models.networks.run import prepare_run
-from nsdviewer.models.networks.run_files import read_log, read_state
 from nsdviewer.models.networks.sizes import NetworkSizes
+from nsdviewer.models.runs.memory import free_memory
+from nsdviewer.models.runs.run_files import read_log, read_state
 from tests.models.networks.runs import TINY, environment, tiny_data
 
 CPU = torch.device("cpu")

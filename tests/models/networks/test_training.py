@@ -15,7 +15,6 @@ from nsdviewer.models.lafite.config import LafiteConfig
 from nsdviewer.models.lafite.generator import Generator
 from nsdviewer.models.networks.data import SubjectTrials, TrainingData
 from nsdviewer.models.networks.launching import train_here
-from nsdviewer.models.networks.memory import memory_errors
 from nsdviewer.models.networks.network_decoder import NetworkDecoder
 from nsdviewer.models.networks.plan import (
     GeneratorPlan,
@@ -28,8 +27,9 @@ from nsdviewer.models.networks.plan import (
 )
 from nsdviewer.models.networks.registry import NETWORKS
 from nsdviewer.models.networks.run import prepare_run
-from nsdviewer.models.networks.run_files import PREVIOUS_STATE_FILE, STATE_FILE, read_log
 from nsdviewer.models.networks.sizes import NetworkSizes
+from nsdviewer.models.runs.memory import memory_errors
+from nsdviewer.models.runs.run_files import PREVIOUS_STATE_FILE, STATE_FILE, read_log
 from tests.models.networks.runs import (
     TINY,
     curves,

@@ -1,0 +1,1 @@
+"""What all trainings share: run folders that survive, several processes, memory, manners."""
