@@ -64,15 +64,17 @@ class OpenClipEmbedding:
         for start in range(0, len(images), _BATCH):
             batch = torch.stack([preprocess(as_pil(im)) for im in images[start : start + _BATCH]])
             with torch.no_grad():
-                rows.append(F.normalize(network.encode_image(batch).float(), dim=1).numpy())
+                features = network.encode_image(batch.to(self._device)).float()
+                rows.append(F.normalize(features, dim=1).cpu().numpy())
         return np.concatenate(rows)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (n_texts, dimension) unit vectors of "a photo of a TEXT"."""
         network, _, tokenizer = self._parts
         with torch.no_grad():
-            features = network.encode_text(tokenizer([f"a photo of a {t}" for t in texts]))
-        return np.asarray(F.normalize(features.float(), dim=1).numpy())
+            tokens = tokenizer([f"a photo of a {t}" for t in texts]).to(self._device)
+            features = network.encode_text(tokens)
+        return np.asarray(F.normalize(features.float(), dim=1).cpu().numpy())
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of `text` that CLIP cuts into scraps."""
@@ -86,10 +88,19 @@ class OpenClipEmbedding:
         size = network.visual.image_size
         side = (size, size) if isinstance(size, int) else tuple(size)
         x = F.interpolate(images, side, mode="bicubic", antialias=True).clamp(0, 1)
-        mean = torch.tensor(network.visual.image_mean).view(1, 3, 1, 1)
-        sd = torch.tensor(network.visual.image_std).view(1, 3, 1, 1)
+        mean = torch.tensor(network.visual.image_mean, device=x.device).view(1, 3, 1, 1)
+        sd = torch.tensor(network.visual.image_std, device=x.device).view(1, 3, 1, 1)
         features: torch.Tensor = network.encode_image((x - mean) / sd)
         return F.normalize(features.float(), dim=1)
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = next(self._parts[0].parameters()).device
+        return device
+
+    def to(self, device: torch.device) -> None:
+        """Move both networks to `device`."""
+        self._parts[0].to(device)
 
     @cached_property
     def _parts(self) -> tuple[Any, Any, Any]:

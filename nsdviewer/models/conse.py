@@ -51,7 +51,7 @@ class ConseEmbedding:
             ]
             batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
             with torch.no_grad():
-                rows.append(self.encode_tensor(batch).numpy())
+                rows.append(self.encode_tensor(batch.to(self._device)).cpu().numpy())
         return np.concatenate(rows)
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -68,6 +68,11 @@ class ConseEmbedding:
     def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
         """Return (n, 384) unit vectors of (n, 3, H, W) images in [0, 1], differentiably."""
         return self.embed_logits(self.network(self.prepare(images)))
+
+    @property
+    def _device(self) -> torch.device:
+        device: torch.device = next(self.network.parameters()).device
+        return device
 
     def to(self, device: torch.device) -> None:
         """Move the image network to `device`; texts stay on the CPU."""

@@ -42,6 +42,10 @@ class Embedding(Protocol):
         """Return (n, dimension) unit vectors of (n, 3, H, W) images in [0, 1], differentiably."""
         ...
 
+    def to(self, device: torch.device) -> None:
+        """Move the image network to `device`, for `encode_tensor`."""
+        ...
+
 
 def as_pil(image: ImageLike) -> Image.Image:
     """Return `image` as an RGB PIL picture."""

@@ -1,101 +1,74 @@
-"""From an embedding to a picture, with whichever generator file is at hand."""
+"""Finding and reading a generator: the shipped ones by name, others by file or folder."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from nsdviewer.errors import CheckpointError
-from nsdviewer.models.checkpoints import load_checkpoint, read_header
-from nsdviewer.models.lafite.config import LafiteConfig
-from nsdviewer.models.lafite.generator import Generator
+from nsdviewer.models.checkpoints import read_header
+from nsdviewer.models.diffusion.painter import KIND as FLOW
+from nsdviewer.models.diffusion.painter import load_flow
+from nsdviewer.models.lafite.painter import KIND as LAFITE
+from nsdviewer.models.lafite.painter import load_lafite
+from nsdviewer.models.painter import Painter
+from nsdviewer.models.runs.distribution import resolve_device
 from nsdviewer.resources import resource_path
 
-_BATCH = 16
+# What a person may write instead of a file, the usual one first.
+SHIPPED = {"lafite": "lafite64-conse.safetensors", "flow": "flow64-conse.safetensors"}
+
+_LOADERS: dict[str, Callable[[Path, torch.device], Painter]] = {
+    LAFITE: load_lafite,
+    FLOW: load_flow,
+}
 
 
-@dataclass(frozen=True)
-class Painter:
-    """A generator ready to use.
-
-    Attributes
-    ----------
-    path
-        The file it was read from.
-    """
-
-    network: Generator
-    header: dict[str, Any]
-    path: Path
-
-    @property
-    def resolution(self) -> int:
-        """Side of the picture in pixels."""
-        return self.network.config.resolution
-
-    @property
-    def name(self) -> str:
-        """What figures say of it."""
-        return f"LAFITE {self.resolution}²"
-
-    @property
-    def embedding(self) -> str:
-        """Name of the embedding it paints from."""
-        return str(self.header["embedding"])
-
-    def require(self, embedding: str) -> None:
-        """Raise `CheckpointError` unless the generator paints from `embedding`."""
-        if self.embedding != embedding:
-            raise CheckpointError(
-                f"The generator paints from the embedding '{self.embedding}', the decoder speaks "
-                f"'{embedding}'; choose a generator trained with '{embedding}'."
-            )
-
-    def paint(self, embeddings: NDArray[np.float32], seed: int) -> NDArray[np.uint8]:
-        """Return (n, r, r, 3) pictures of (n, n_embedding) unit vectors.
-
-        All share one z, drawn from `seed`: what differs between them is the embedding's doing.
-        """
-        n_z = self.network.config.n_z
-        z = torch.from_numpy(np.random.default_rng(seed).standard_normal((1, n_z))).float()
-        rows = [np.zeros((0, self.resolution, self.resolution, 3), np.uint8)]
-        for start in range(0, len(embeddings), _BATCH):
-            batch = torch.from_numpy(np.ascontiguousarray(embeddings[start : start + _BATCH]))
-            with torch.inference_mode():
-                image = self.network(z.expand(len(batch), -1), batch)
-            pixels = (image.clamp(-1, 1) * 127.5 + 127.5).round().to(torch.uint8)
-            rows.append(pixels.permute(0, 2, 3, 1).numpy())
-        return np.concatenate(rows)
+def shipped_generator(name: str = "lafite") -> Path:
+    """Return the file of a shipped generator, called by its name in `SHIPPED`."""
+    return resource_path("weights", SHIPPED[name])
 
 
 def shipped_embedding() -> str:
-    """Return the name of the embedding that the shipped generator paints from."""
-    return str(read_header(_shipped(), "lafite")["embedding"])
+    """Return the name of the embedding that the shipped generators paint from."""
+    return str(read_header(shipped_generator(), LAFITE)["embedding"])
 
 
-def _shipped() -> Path:
-    return resource_path("weights", "lafite64-conse.safetensors")
+def load_painter(path: Path | None = None, device: str = "auto") -> Painter:
+    """Read a generator, ready to use.
 
-
-def load_painter(path: Path | None = None) -> Painter:
-    """Read a generator file; the shipped one where `path` is None.
+    Parameters
+    ----------
+    path
+        A file of ours, a folder of a `diffusers` pipeline, or the name of a shipped generator
+        (``lafite``, ``flow``); the shipped LAFITE where None.
+    device
+        ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
 
     Raises
     ------
     CheckpointError
-        If the file is missing, damaged, or its tensors do not fit its header.
+        If the file is missing, damaged, no generator, or its tensors do not fit its header.
+    RequestError
+        If this machine has no such device.
     """
-    path = path or _shipped()
-    header, tensors = load_checkpoint(path, "lafite")
-    try:
-        network = Generator(LafiteConfig(**header["network"]))
-        network.load_state_dict({k: v.float() for k, v in tensors.items()})
-    except (KeyError, TypeError, RuntimeError) as error:
+    path = path or Path(next(iter(SHIPPED)))
+    if str(path) in SHIPPED and not path.exists():
+        path = shipped_generator(str(path))
+    target = resolve_device(device)
+    if path.is_dir():
+        from nsdviewer.models.diffusion.pipelines import open_pipeline
+
+        return open_pipeline(path, device=target.type)
+    if path.suffix == ".pkl":
         raise CheckpointError(
-            f"The tensors of {path} do not fit its header ({str(error).splitlines()[0]}); train or "
-            "download it again."
-        ) from error
-    return Painter(network.eval().requires_grad_(False), header, path)
+            f"{path} is a pickle, which is a program and is not run; write its weights into a file "
+            f"of ours first: nsdviewer import {path} --embedding NAME --out "
+            f"{path.with_suffix('.safetensors').name}."
+        )
+    kind = str(read_header(path).get("kind"))
+    if kind not in _LOADERS:
+        raise CheckpointError(
+            f"{path} holds a {kind}, no generator; name a file that 'nsdviewer train generator' wrote."
+        )
+    return _LOADERS[kind](path, target)

@@ -2,6 +2,9 @@
 
 All weights use the *equalised learning rate*: they are stored with unit variance and scaled by
 1/√fan_in at run time, so that one Adam step means the same relative change in every layer.
+
+A block may run in half precision: weights and styles stay in single precision and are converted
+where they meet the picture, whose type each layer keeps.
 """
 
 import math
@@ -10,13 +13,44 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nsdviewer.errors import RequestError
+from nsdviewer.models.lafite.config import LafiteConfig
+
+N_HALF_RESOLUTIONS = 4
+LEAK = 0.2
+ACTIVATION_GAIN = math.sqrt(2)
+
 _FIR = (1.0, 3.0, 3.0, 1.0)
-_LEAK = 0.2
 
 
-def activate(x: torch.Tensor) -> torch.Tensor:
-    """Leaky ReLU with the gain √2 that keeps the variance of its input."""
-    return F.leaky_relu(x, _LEAK) * math.sqrt(2)
+def activate(x: torch.Tensor, clamp: float | None = None) -> torch.Tensor:
+    """Leaky ReLU with the gain √2 that keeps the variance of its input, kept within ±clamp."""
+    y = F.leaky_relu(x, LEAK) * ACTIVATION_GAIN
+    return y if clamp is None else y.clamp(-clamp, clamp)
+
+
+def block_types(config: LafiteConfig, half: torch.dtype | None) -> dict[int, torch.dtype]:
+    """Return the number type of each resolution's block: `half` in the top four, never at 4².
+
+    Raises
+    ------
+    RequestError
+        Where `half` is no half-precision type, or float16 for a network whose activations are not
+        clamped: they would overflow.
+    """
+    if half is None:
+        return {}
+    if half not in (torch.float16, torch.bfloat16):
+        raise RequestError(
+            f"Half precision is float16 or bfloat16, not {half}; choose one, or None."
+        )
+    if half is torch.float16 and config.clamp is None:
+        raise RequestError(
+            "This network does not clamp its activations, which float16 needs; choose bfloat16, or "
+            "a configuration with clamp=256."
+        )
+    top = config.resolutions[1:][-N_HALF_RESOLUTIONS:]
+    return {r: half if r in top else torch.float32 for r in config.resolutions}
 
 
 class FullyConnected(nn.Module):
@@ -54,11 +88,11 @@ def fir_kernel(n_channels: int, gain: float, like: torch.Tensor) -> torch.Tensor
     return kernel.expand(n_channels, 1, 4, 4)
 
 
-def blur(x: torch.Tensor, padding: tuple[int, int], stride: int = 1) -> torch.Tensor:
-    """Low-pass (n, c, H, W); `padding` is (before, after) along both axes."""
-    before, after = padding
-    x = F.pad(x, (before, after, before, after))
-    return F.conv2d(x, fir_kernel(x.shape[1], 1.0, x), stride=stride, groups=x.shape[1])
+def blur(x: torch.Tensor, padding: int, stride: int = 1) -> torch.Tensor:
+    """Low-pass (n, c, H, W), with `padding` zeros on every side."""
+    n_channels = x.shape[1]
+    kernel = fir_kernel(n_channels, 1.0, x)
+    return F.conv2d(x, kernel, stride=stride, padding=padding, groups=n_channels)
 
 
 def upsample(x: torch.Tensor) -> torch.Tensor:
@@ -72,7 +106,7 @@ def upsample(x: torch.Tensor) -> torch.Tensor:
 
 def downsample(x: torch.Tensor) -> torch.Tensor:
     """Halve the resolution of (n, c, H, W) with the low-pass."""
-    return blur(x, (1, 1), stride=2)
+    return blur(x, 1, stride=2)
 
 
 class Convolution(nn.Module):
@@ -86,6 +120,7 @@ class Convolution(nn.Module):
         activation: bool = True,
         bias: bool = True,
         down: bool = False,
+        clamp: float | None = None,
     ) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.randn(n_out, n_in, kernel_size, kernel_size))
@@ -93,17 +128,19 @@ class Convolution(nn.Module):
         self.gain = 1 / math.sqrt(n_in * kernel_size**2)
         self.activation = activation
         self.down = down
+        self.clamp = clamp
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        weight = self.weight * self.gain
+        weight = (self.weight * self.gain).to(x.dtype)
+        bias = None if self.bias is None else self.bias.to(x.dtype)
         if not self.down:
-            y = F.conv2d(x, weight, self.bias, padding=weight.shape[-1] // 2)
+            y = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
         elif weight.shape[-1] == 1:
-            y = F.conv2d(downsample(x), weight, self.bias)
+            y = F.conv2d(downsample(x), weight, bias)
         else:
             # Padding 2 keeps the blurred picture one sample larger, as the strided 3 × 3 needs.
-            y = F.conv2d(blur(x, (2, 2)), weight, self.bias, stride=2)
-        return activate(y) if self.activation else y
+            y = F.conv2d(blur(x, 2), weight, bias, stride=2)
+        return activate(y, self.clamp) if self.activation else y
 
 
 class ModulatedConvolution(nn.Module):
@@ -126,14 +163,28 @@ class ModulatedConvolution(nn.Module):
 
     def forward(self, x: torch.Tensor, style: torch.Tensor) -> torch.Tensor:
         weight = self.weight * self.gain
-        x = x * style[:, :, None, None]
+        if self.demodulate and x.dtype is torch.float16:
+            weight, style = self._within_range(weight, style)
+        kernel = weight.to(x.dtype)
+        x = x * style[:, :, None, None].to(x.dtype)
         if self.up:
-            x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
-            x = blur(x, (1, 1)) * 4
+            x = F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2)
+            x = blur(x, 1) * 4
         else:
-            x = F.conv2d(x, weight, padding=weight.shape[-1] // 2)
+            x = F.conv2d(x, kernel, padding=kernel.shape[-1] // 2)
         if self.demodulate:
             energy = weight.square().sum((2, 3))
             scale = torch.rsqrt(style.square() @ energy.t() + 1e-8)
-            x = x * scale[:, :, None, None]
+            x = x * scale[:, :, None, None].to(x.dtype)
         return x
+
+    def _within_range(
+        self, weight: torch.Tensor, style: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scale each output channel's kernel to at most 1/√fan_in, each sample's style to 1.
+
+        Renormalisation undoes any such factor; with it, sums over clamped inputs stay below
+        float16's largest number.
+        """
+        weight = weight * (self.gain / weight.abs().amax((1, 2, 3), keepdim=True))
+        return weight, style / style.abs().amax(1, keepdim=True)

@@ -71,11 +71,11 @@ def load_generator_term(
         return None
     # Loading these takes seconds, and most plans need neither.
     from nsdviewer.models.conse import ConseEmbedding
-    from nsdviewer.models.painting import load_painter
+    from nsdviewer.models.lafite.painter import load_lafite
     from nsdviewer.models.registry import load_embedding
 
     path = Path(plan.generator.file)
-    painter = load_painter(path)
+    painter = load_lafite(path)
     wanted = painter.network.config.n_embedding
     if wanted != n_embedding:
         raise CheckpointError(

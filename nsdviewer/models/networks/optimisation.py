@@ -27,18 +27,3 @@ def make_optimizer(network: nn.Module, plan: TrainingPlan) -> torch.optim.Optimi
     if plan.optimizer is OptimizerKind.ADAM:
         return torch.optim.Adam(groups, lr=plan.learning_rate)
     return torch.optim.AdamW(groups, lr=plan.learning_rate)
-
-
-def moment_tensors(optimizer: torch.optim.Optimizer) -> dict[str, torch.Tensor]:
-    """Return what the optimiser remembers of each weight, by ``number.slot``."""
-    state = optimizer.state_dict()["state"]
-    return {f"{n}.{slot}": value for n, slots in state.items() for slot, value in slots.items()}
-
-
-def load_moments(optimizer: torch.optim.Optimizer, tensors: dict[str, torch.Tensor]) -> None:
-    """Give the optimiser back what `moment_tensors` returned."""
-    state: dict[int, dict[str, torch.Tensor]] = {}
-    for key, value in tensors.items():
-        number, slot = key.split(".", 1)
-        state.setdefault(int(number), {})[slot] = value
-    optimizer.load_state_dict({**optimizer.state_dict(), "state": state})

@@ -20,16 +20,13 @@ from nsdviewer.models.networks.held_out import HeldOut, HeldOutScore
 from nsdviewer.models.networks.joint import JointSpace
 from nsdviewer.models.networks.losses import mix
 from nsdviewer.models.networks.objective import Objective, load_generator_term, prepare_targets
-from nsdviewer.models.networks.optimisation import (
-    load_moments,
-    make_optimizer,
-    moment_tensors,
-)
+from nsdviewer.models.networks.optimisation import make_optimizer
 from nsdviewer.models.networks.plan import Precision, learning_rate
 from nsdviewer.models.networks.run import Run
 from nsdviewer.models.networks.subject_layer import learn_shared_map, start_from_ridge
 from nsdviewer.models.runs.distribution import World
 from nsdviewer.models.runs.memory import memory_errors
+from nsdviewer.models.runs.moments import load_moments, moment_tensors
 from nsdviewer.models.runs.run_files import (
     Log,
     TrainingState,

@@ -1,7 +1,7 @@
 """Training on several devices at once: one process a device, started by ``torchrun``."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -37,6 +37,28 @@ class World:
         dist.all_gather(parts, own.detach().contiguous())
         parts[self.rank] = own
         return torch.cat(parts)
+
+    def average_gradients(self, parameters: Iterable[torch.Tensor]) -> None:
+        """Replace each parameter's gradient by its mean over the processes."""
+        if self.size == 1:
+            return
+        found = [p for p in parameters if p.grad is not None]
+        flat = torch.cat([p.grad.flatten() for p in found if p.grad is not None])
+        dist.all_reduce(flat)
+        flat /= self.size
+        start = 0
+        for parameter in found:
+            n = parameter.numel()
+            parameter.grad = flat[start : start + n].view_as(parameter).clone()
+            start += n
+
+    def mean(self, value: torch.Tensor) -> torch.Tensor:
+        """Return the mean of a tensor over the processes."""
+        if self.size == 1:
+            return value
+        total = value.clone()
+        dist.all_reduce(total)
+        return total / self.size
 
     def from_leader(self, values: list[float]) -> list[float]:
         """Return the leader's numbers; the others' are ignored."""
@@ -80,8 +102,13 @@ def join_world(device: torch.device) -> Iterator[World]:
         dist.destroy_process_group()
 
 
-def resolve_device(name: str) -> torch.device:
+def resolve_device(name: str = "auto") -> torch.device:
     """Return the device called `name`; of several GPUs, each process of ``torchrun`` gets its own.
+
+    Parameters
+    ----------
+    name
+        ``cpu``, ``cuda``, ``cuda:1``, ``mps``, or ``auto`` (also "") for the best there is.
 
     Raises
     ------
@@ -89,25 +116,31 @@ def resolve_device(name: str) -> torch.device:
         If this machine has no such device.
     """
     n_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if name == "auto":
-        name = "cuda" if n_gpus else "cpu"
+    has_mps = torch.backends.mps.is_available()
+    if name in ("auto", ""):
+        name = "cuda" if n_gpus else "mps" if has_mps else "cpu"
     try:
         device = torch.device(name)
     except RuntimeError:
         device = torch.device("meta")
-    if device.type not in ("cpu", "cuda"):
-        raise RequestError(f"'{name}' is no device to train on; {_what_there_is(n_gpus)}")
-    if device.type == "cpu":
-        return torch.device("cpu")
+    if device.type not in ("cpu", "cuda", "mps"):
+        raise RequestError(
+            f"'{name}' is no device to compute on; {_what_there_is(n_gpus, has_mps)}"
+        )
+    if device.type == "mps" and not has_mps:
+        raise RequestError(f"There is no 'mps' here; {_what_there_is(n_gpus, has_mps)}")
+    if device.type != "cuda":
+        return torch.device(device.type)
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     index = device.index if device.index is not None else local_rank
     if index >= n_gpus:
-        raise RequestError(f"There is no GPU for '{name}' here; {_what_there_is(n_gpus)}")
+        raise RequestError(f"There is no GPU for '{name}' here; {_what_there_is(n_gpus, has_mps)}")
     torch.cuda.set_device(index)
     return torch.device("cuda", index)
 
 
-def _what_there_is(n_gpus: int) -> str:
-    if not n_gpus:
+def _what_there_is(n_gpus: int, has_mps: bool) -> str:
+    found = ["cpu", *(f"cuda:{n}" for n in range(n_gpus)), *(["mps"] if has_mps else [])]
+    if len(found) == 1:
         return "this machine has 'cpu' only: choose it, or 'auto'."
-    return f"there are: cpu, {', '.join(f'cuda:{n}' for n in range(n_gpus))}."
+    return f"there are: {', '.join(found)}."

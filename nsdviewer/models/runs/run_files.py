@@ -87,7 +87,7 @@ def write_state(folder: Path, state: TrainingState) -> None:
     path = folder / STATE_FILE
     tensors = {k: v.detach().cpu().contiguous() for k, v in state.tensors.items()}
     values = {**state.values, "crc32": _checksum(tensors)}
-    with _writing(folder):
+    with writing(folder):
         if path.exists():
             with atomic_path(folder / PREVIOUS_STATE_FILE) as temporary:
                 temporary.unlink()
@@ -129,7 +129,7 @@ def read_state(folder: Path) -> TrainingState | None:
 
 def write_best(folder: Path, tensors: dict[str, torch.Tensor], header: dict[str, Any]) -> None:
     """Write the best weights; errors as `write_state`."""
-    with _writing(folder):
+    with writing(folder):
         save_checkpoint(folder / BEST_FILE, BEST_KIND, tensors, header)
 
 
@@ -146,13 +146,13 @@ class Log:
     def __init__(self, folder: Path, n_bytes: int) -> None:
         self._folder = folder
         self._path = folder / LOG_FILE
-        with _writing(folder), self._path.open("ab") as stream:
+        with writing(folder), self._path.open("ab") as stream:
             stream.truncate(min(n_bytes, stream.tell()))
 
     def write(self, line: dict[str, Any]) -> None:
         """Append one line."""
         text = json.dumps(line) + "\n"
-        with _writing(self._folder), self._path.open("a", encoding="utf-8") as stream:
+        with writing(self._folder), self._path.open("a", encoding="utf-8") as stream:
             stream.write(text)
 
     @property
@@ -171,7 +171,8 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
 
 
 @contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def writing(folder: Path) -> Iterator[None]:
+    """Turn a failure to write into `folder`, such as a full disk, into one sentence."""
     try:
         yield
     except (OSError, SafetensorError) as error:

@@ -315,7 +315,7 @@ def test_the_generator_takes_part_in_training(tmp_path: Path) -> None:
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
 def test_a_gpu_that_is_not_there_is_named(tmp_path: Path) -> None:
     for number, (name, words) in enumerate(
-        {"cuda": "no GPU for 'cuda'", "cuda:3": "no GPU", "tpu": "no device to train on"}.items()
+        {"cuda": "no GPU for 'cuda'", "cuda:3": "no GPU", "tpu": "no device to compute on"}.items()
     ):
         folder = tmp_path / str(number)
         prepare_run(folder, replace(TINY, device=name), tiny_data())
