@@ -1,0 +1,1 @@
+"""Generators that denoise: our flow-matching decoder, its prior, and pipelines of diffusers."""

@@ -1,0 +1,128 @@
+"""The flow-matching decoder ready to use."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from nsdviewer.errors import CheckpointError, RequestError
+from nsdviewer.jobs import Progress, SilentProgress
+from nsdviewer.models.checkpoints import load_checkpoint
+from nsdviewer.models.diffusion.config import FlowConfig
+from nsdviewer.models.diffusion.flow import guided, sample_path
+from nsdviewer.models.diffusion.network import FlowNetwork
+from nsdviewer.models.painter import (
+    Preview,
+    Seeds,
+    checked_embeddings,
+    noise_of_each,
+    require_embedding,
+    seed_of_each,
+    to_pixels,
+)
+
+KIND = "flow"
+_BATCH = 16
+
+
+@dataclass(frozen=True)
+class FlowPainter:
+    """A flow-matching decoder; see `nsdviewer.models.painter.Painter`.
+
+    Attributes
+    ----------
+    n_steps
+        Steps from noise to picture; each looks twice, the last once.
+    guidance
+        How far beyond the picture without an embedding towards the one with it; 1 is no guidance.
+    """
+
+    network: FlowNetwork
+    header: dict[str, Any]
+    path: Path
+    n_steps: int
+    guidance: float
+
+    @property
+    def resolution(self) -> int:
+        """Side of the picture in pixels."""
+        return self.network.config.resolution
+
+    @property
+    def n_embedding(self) -> int:
+        """Dimension of the embedding."""
+        return self.network.config.n_embedding
+
+    @property
+    def name(self) -> str:
+        """What figures say of it."""
+        return f"flow-matching decoder {self.resolution}²"
+
+    @property
+    def embedding(self) -> str:
+        """Name of the embedding it paints from."""
+        return str(self.header["embedding"])
+
+    def require(self, embedding: str) -> None:
+        """Raise `CheckpointError` unless the generator paints from `embedding`."""
+        require_embedding(self, embedding)
+
+    def paint(
+        self,
+        embeddings: NDArray[np.float32],
+        seed: Seeds,
+        progress: Progress | None = None,
+        preview: Preview | None = None,
+    ) -> NDArray[np.uint8]:
+        """Return (n, r, r, 3) pictures of (n, n_embedding) unit vectors; see `Painter.paint`."""
+        progress = progress or SilentProgress()
+        vectors = checked_embeddings(embeddings, self.n_embedding)
+        side = self.resolution
+        noise = noise_of_each(seed_of_each(seed, len(vectors)), (3, side, side))
+        device = next(self.network.parameters()).device
+        rows = [np.zeros((0, side, side, 3), np.uint8)]
+        for start in range(0, len(vectors), _BATCH):
+            part = slice(start, start + _BATCH)
+            share = len(vectors[part]) / len(vectors)
+
+            def watch(
+                fraction: float,
+                told: torch.Tensor,
+                first: float = start / len(vectors),
+                share: float = share,
+            ) -> None:
+                progress.report(first + share * fraction, "painting")
+                if preview is not None:
+                    preview(first + share * fraction, to_pixels(told))
+
+            predict = guided(self.network, vectors[part].to(device), self.guidance)
+            with torch.inference_mode():
+                painted = sample_path(predict, noise[part].to(device), self.n_steps, watch)
+                rows.append(to_pixels(painted))
+        return np.concatenate(rows)
+
+
+def load_flow(path: Path, device: torch.device | None = None) -> FlowPainter:
+    """Read a flow-matching decoder.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is missing, damaged, or its tensors do not fit its header.
+    """
+    header, tensors = load_checkpoint(path, KIND)
+    try:
+        network = FlowNetwork(FlowConfig(**header["network"]))
+        network.load_state_dict({k: v.float() for k, v in tensors.items()})
+        n_steps = int(header["sampling"]["n_steps"])
+        guidance = float(header["sampling"]["guidance"])
+    except (KeyError, TypeError, ValueError, RuntimeError, RequestError) as error:
+        raise CheckpointError(
+            f"The tensors of {path} do not fit its header ({str(error).splitlines()[0]}); train or "
+            "download it again."
+        ) from error
+    network = network.eval().requires_grad_(False)
+    return FlowPainter(network.to(device or torch.device("cpu")), header, path, n_steps, guidance)

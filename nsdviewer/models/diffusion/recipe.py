@@ -1,0 +1,178 @@
+"""Training of the flow-matching decoder: the velocity's error, and how the told picture looks.
+
+Beside the velocity's squared error the clean picture that the network tells is compared with the
+photograph in the feature maps of a network, and its embedding with the photograph's. Both are ours:
+they make shapes appear in thousands of pictures where the plain loss takes millions. They bend the
+flow, which then no longer samples the training distribution exactly.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from nsdviewer.models.diffusion.config import FlowConfig
+from nsdviewer.models.diffusion.flow import between, draw_times, guided, sample_path, velocity_loss
+from nsdviewer.models.diffusion.network import FlowNetwork
+from nsdviewer.models.diffusion.painter import KIND
+from nsdviewer.models.generators.recipe import (
+    Descent,
+    Moment,
+    MovingAverage,
+    PictureBatch,
+    cosine_rate,
+)
+from nsdviewer.models.lafite.losses import pseudo_text
+from nsdviewer.models.painter import noise_of_each
+from nsdviewer.models.perceptual import PictureReader, feature_distance, random_window
+
+
+@dataclass(frozen=True)
+class FlowSettings:
+    """How the decoder is trained and, once trained, samples.
+
+    Attributes
+    ----------
+    xi_max
+        Embeddings are perturbed by ξ drawn from 0..xi_max, as LAFITE's pseudo text is: what a brain
+        says is never quite a picture's own embedding.
+    dropped_share
+        Share of the pictures shown without an embedding, for guidance.
+    feature_weight, cosine_weight
+        Of the two losses on the told picture; 0 leaves the feature network out.
+    noise_only_share
+        Share of the pictures shown at times below 0.05, where the embedding must tell everything.
+    n_sampling_steps, guidance
+        The header's; see `FlowPainter`.
+    """
+
+    learning_rate: float = 1e-3
+    last_learning_rate: float = 2e-5
+    n_warm_up_images: int = 1_600
+    largest_gradient_norm: float = 1.0
+    xi_max: float = 0.35
+    dropped_share: float = 0.1
+    feature_weight: float = 2.0
+    cosine_weight: float = 0.5
+    smallest_window: float = 0.6
+    noise_only_share: float = 0.25
+    ema_half_life_images: float = 1_500.0
+    n_sampling_steps: int = 6
+    guidance: float = 2.0
+
+    @classmethod
+    def full(cls) -> "FlowSettings":
+        """For many pictures on a GPU: the plain loss, which samples what it was shown."""
+        return cls(
+            learning_rate=2e-4,
+            last_learning_rate=1e-5,
+            n_warm_up_images=100_000,
+            feature_weight=0.0,
+            cosine_weight=0.0,
+            noise_only_share=0.0,
+            ema_half_life_images=500_000.0,
+            n_sampling_steps=20,
+        )
+
+
+class FlowRecipe:
+    """See `nsdviewer.models.generators.recipe.Recipe`.
+
+    Parameters
+    ----------
+    reader
+        Reads told pictures; None where neither loss on them has a weight.
+    half_dtype
+        Of the network's layers on a GPU; None for float32.
+    """
+
+    kind = KIND
+
+    def __init__(
+        self,
+        network: FlowConfig,
+        settings: FlowSettings,
+        reader: PictureReader | None,
+        device: torch.device,
+        half_dtype: torch.dtype | None = None,
+    ) -> None:
+        self.config, self.settings, self._reader = network, settings, reader
+        self._device, self._half_dtype = device, half_dtype
+        self.network = FlowNetwork(network).to(device)
+        self.average = MovingAverage(self.network, settings.ema_half_life_images)
+        self._optimizer = torch.optim.Adam(
+            self.network.parameters(), lr=settings.learning_rate, betas=(0.9, 0.99)
+        )
+
+    @property
+    def modules(self) -> Mapping[str, nn.Module]:
+        """The network and its average."""
+        return {"network": self.network, "average": self.average.network}
+
+    @property
+    def optimizers(self) -> Mapping[str, torch.optim.Optimizer]:
+        """The one optimiser."""
+        return {"network": self._optimizer}
+
+    def step(self, batch: PictureBatch, at: Moment, descent: Descent) -> dict[str, torch.Tensor]:
+        """Take one step; see `Recipe.step`."""
+        s = self.settings
+        warm = min(1.0, (at.n_shown + at.batch_size) / max(s.n_warm_up_images, 1))
+        rate = warm * cosine_rate(s.learning_rate, s.last_learning_rate, at.n_shown / at.n_images)
+        shown = descent.take(
+            "network", self._optimizer, self._terms(batch), rate, s.largest_gradient_norm
+        )
+        self.average.follow(self.network, at)
+        return shown
+
+    def _terms(self, batch: PictureBatch) -> dict[str, torch.Tensor]:
+        s, n, device = self.settings, len(batch), self._device
+        xi = torch.rand(n, 1, device=device) * s.xi_max
+        given = pseudo_text(batch.embedding, xi)
+        is_dropped = torch.rand(n, 1, device=device) < s.dropped_share
+        given = torch.where(is_dropped, torch.zeros_like(given), given)
+        early = torch.rand(n, device=device) < s.noise_only_share
+        t = torch.where(early, 0.05 * torch.rand(n, device=device), draw_times(n, device))
+        x = between(torch.randn_like(batch.real), batch.real, t)
+        half = self._half_dtype
+        with torch.autocast(device.type, dtype=half, enabled=half is not None):
+            told = self.network(x, t, given)
+        told = told.float()
+        terms = {"velocity": velocity_loss(told, batch.real, t).mean()}
+        if self._reader is None:
+            return terms
+        # One random window for the batch: without it fine textures please the network and no eye.
+        window = random_window(told.shape[-1], s.smallest_window)
+        maps, embedding = self._reader.read(((told + 1) / 2).clamp(0, 1)[window])
+        with torch.no_grad():
+            real_maps = self._reader.maps(((batch.real + 1) / 2)[window])
+        terms["feature"] = s.feature_weight * feature_distance(maps, real_maps).mean()
+        missed = 1 - (embedding * batch.embedding).sum(1, keepdim=True)
+        terms["cosine"] = s.cosine_weight * (missed * ~is_dropped).mean()
+        return terms
+
+    def paint(self, embeddings: torch.Tensor, seed: int) -> torch.Tensor:
+        """Paint with the averaged weights; see `Recipe.paint`."""
+        side = self.config.resolution
+        noise = noise_of_each([seed] * len(embeddings), (3, side, side)).to(self._device)
+        e = F.normalize(embeddings.to(self._device), dim=1)
+        with torch.inference_mode():
+            predict = guided(self.average.network, e, self.settings.guidance)
+            return sample_path(predict, noise, self.settings.n_sampling_steps)
+
+    def header(self) -> dict[str, Any]:
+        """The network and how to sample."""
+        s = self.settings
+        sampling = {"n_steps": s.n_sampling_steps, "guidance": s.guidance}
+        return {"network": self.config.to_dict(), "recipe": asdict(s), "sampling": sampling}
+
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The averaged weights in half precision."""
+        return self.average.half()
+
+    def measure(self, batch: PictureBatch) -> Callable[[], object]:
+        """The forward pass of a step."""
+        return lambda: self._terms(batch)

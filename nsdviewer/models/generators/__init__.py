@@ -1,0 +1,1 @@
+"""What all trainings of generators share: pictures, augmentation, plans and runs."""
