@@ -99,7 +99,7 @@ def _conse_weights() -> str:
 
 def _generator_weights() -> str:
     try:
-        header = read_header(resource_path("weights", "lafite64-conse.safetensors"), "lafite")
+        header = read_header(resource_path("weights", "lafite64-conse.safetensors"))
     except NsdViewerError as error:
         return str(error)
     return f"LAFITE {header['network']['resolution']}² for {header['embedding']}"

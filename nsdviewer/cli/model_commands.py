@@ -1,7 +1,6 @@
 """Commands that fit, train and use models."""
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +15,8 @@ from nsdviewer.files import atomic_path
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.models.decoders.protocol import Decoder
 from nsdviewer.models.decoders.registry import INVERTED, RIDGE, load_decoder
+from nsdviewer.models.diffusion.prior import Prior
+from nsdviewer.models.diffusion.prior_training import PriorPlan
 from nsdviewer.models.encoder import Encoder
 from nsdviewer.rendering.montage import write_montage
 from nsdviewer.scheduling import open_scheduler
@@ -31,6 +32,7 @@ from nsdviewer.session.network_fitting import (
     fit_network_decoder,
     learning_curve,
 )
+from nsdviewer.session.prior_fitting import fit_workspace_prior, workspace_prior
 from nsdviewer.session.scenes import seen_and_painted
 from nsdviewer.session.workspace import Workspace
 
@@ -45,7 +47,7 @@ def run_embed(arguments: argparse.Namespace) -> int:
 
 
 def run_fit(arguments: argparse.Namespace) -> int:
-    """Fit a decoder or an encoder and print its held-out figures."""
+    """Fit a decoder, an encoder or a prior, and print its held-out figures."""
     if arguments.out is not None:
         require_suffix(arguments.out, ".safetensors")
     models = DECODER_MODELS if arguments.kind == "decoder" else ENCODER_MODELS
@@ -53,14 +55,16 @@ def run_fit(arguments: argparse.Namespace) -> int:
         raise RequestError(
             f"There is no {arguments.kind} '{arguments.model}'; choose one of {', '.join(models)}."
         )
+    if arguments.decoder and not arguments.embedding:
+        arguments.embedding = load_decoder(arguments.decoder).header.embedding
     workspace = open_workspace(arguments)
     model = _fit(workspace, arguments)
     out = arguments.out or workspace.model_path(arguments.kind)
     model.save(out)
     for name, value in model.header.scores.items():
         print(f"{name} {value:.4f}")
-    if model.header.run_folder:
-        print(f"run folder {model.header.run_folder}")
+    if run_folder := getattr(model.header, "run_folder", ""):
+        print(f"run folder {run_folder}")
     print(out)
     return 0
 
@@ -74,16 +78,30 @@ def _require_used(arguments: argparse.Namespace) -> None:
         "--generator-weight": arguments.generator_weight, "--generator": arguments.generator,
     }  # fmt: skip
     given = [name for name, value in network.items() if value]
+    if arguments.kind == "prior":
+        other_model = arguments.model != RIDGE
+        own = {"--roi": arguments.roi, "--scheduler": arguments.scheduler, "--model": other_model}
+        given += [name for name, value in own.items() if value]
+        if given:
+            raise RequestError(
+                f"A prior takes voxels and model from its decoder, and has no {given[0]}; leave it out."
+            )
+        return
+    if arguments.decoder:
+        raise RequestError("Only a prior is fitted for a decoder; leave out --decoder.")
     if arguments.model in (RIDGE, INVERTED, "banded") and given:
         raise RequestError(f"The model '{arguments.model}' has no {given[0]}; leave it out.")
     if arguments.kind == "decoder" and arguments.scheduler:
         raise RequestError("A decoder is fitted in this process; leave out --scheduler.")
 
 
-def _fit(workspace: Workspace, arguments: argparse.Namespace) -> Decoder | Encoder:
+def _fit(workspace: Workspace, arguments: argparse.Namespace) -> Decoder | Encoder | Prior:
     _require_used(arguments)
     request = FitRequest(arguments.roi, arguments.seed, arguments.split)
     progress = StreamProgress()
+    if arguments.kind == "prior":
+        plan = PriorPlan(seed=arguments.seed)
+        return fit_workspace_prior(workspace, progress, str(arguments.decoder or ""), plan)
     if arguments.kind == "encoder":
         with open_scheduler(arguments.scheduler) as scheduler:
             if arguments.model == "banded":
@@ -128,11 +146,16 @@ def run_decode(arguments: argparse.Namespace) -> int:
     painter = workspace.painter(str(arguments.generator or ""))
     workspace.betas(workspace.decoder(decoder_path).header.roi, StreamProgress())
     decoded = decode_groups(workspace, groups, decoder_path)
-    painted = painter.paint(decoded, arguments.seed)
+    painted_from = decoded
+    if arguments.prior:
+        prior = workspace_prior(workspace, str(arguments.prior), decoder_path)
+        n_repeats = np.array([len(g) for g in groups])
+        painted_from = prior.sample(decoded, n_repeats, arguments.seed)[0]
+    painted = painter.paint(painted_from, arguments.seed)
     data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
     caption = (
         f"{data}, subject {workspace.subject} · {workspace.embedding.title} · {painter.name}, "
-        f"seed {arguments.seed}"
+        f"seed {arguments.seed}" + (" · sampled from a prior" if arguments.prior else "")
     )
     known = workspace.decoder(decoder_path).train_ids
     in_training = np.isin(_pictures_of(workspace, groups), known)
@@ -140,7 +163,7 @@ def run_decode(arguments: argparse.Namespace) -> int:
         f"trial {g[0]} (n = {len(g)})" + (" TRAINING" if seen else "")
         for g, seen in zip(groups, in_training, strict=True)
     ]
-    _write_decoded(workspace, groups, decoded, painted, in_training, arguments.out)
+    _write_decoded(workspace, groups, decoded, painted_from, painted, in_training, arguments.out)
     pairs = seen_and_painted(workspace, groups, painted)
     for suffix in (".png", ".pdf"):
         write_montage(pairs, titles, caption, arguments.out / f"montage{suffix}")
@@ -168,6 +191,7 @@ def _write_decoded(
     workspace: Workspace,
     groups: list[NDArray[np.int64]],
     decoded: NDArray[np.float32],
+    painted_from: NDArray[np.float32],
     painted: NDArray[np.uint8],
     in_training: NDArray[np.bool_],
     folder: Path,
@@ -179,6 +203,7 @@ def _write_decoded(
         np.savez(
             stream,
             decoded=decoded,
+            painted_from=painted_from,
             true=workspace.image_embeddings(nsd_ids),
             trial=first,
             nsd_id=nsd_ids,
@@ -188,44 +213,3 @@ def _write_decoded(
     for trial, picture in zip(first, painted, strict=True):
         with atomic_path(folder / f"recon_{trial:05d}.png") as path:
             Image.fromarray(picture).save(path)
-
-
-def run_train(arguments: argparse.Namespace) -> int:
-    """Train the generator."""
-    import torch
-
-    from nsdviewer.models.conse import ConseEmbedding
-    from nsdviewer.models.lafite.config import LafiteConfig
-    from nsdviewer.models.lafite.image_set import build_image_set
-    from nsdviewer.models.lafite.perceptual import FeatureLoss
-    from nsdviewer.models.lafite.training import STATE_FILE, Trainer, TrainingConfig
-
-    progress = StreamProgress(period_s=10)
-    embedding = ConseEmbedding()
-    network = LafiteConfig.small(arguments.resolution, embedding.dimension)
-    has_state = (arguments.out / STATE_FILE).exists()
-    if has_state and not arguments.resume:
-        raise RequestError(
-            f"{arguments.out} holds a training already; add --resume to go on, or name another "
-            "folder."
-        )
-    if arguments.resume and not has_state:
-        raise RequestError(f"{arguments.out} holds no training to resume; leave out --resume.")
-    images = build_image_set(
-        arguments.images, embedding, arguments.resolution, arguments.crops, arguments.seed,
-        arguments.out / "image_set.npz", progress,
-    )  # fmt: skip
-    config = TrainingConfig(seed=arguments.seed)
-    if arguments.paired_images is not None:
-        config = replace(config, n_paired_images=arguments.paired_images)
-    if arguments.adversarial_images is not None:
-        config = replace(config, n_adversarial_images=arguments.adversarial_images)
-    best = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(arguments.device or best)
-    embedding.to(device)
-    trainer = Trainer(network, config, images, FeatureLoss(embedding), arguments.out, device)
-    if arguments.resume:
-        trainer.resume()
-    trainer.run(progress)
-    print(arguments.out / "generator.safetensors")
-    return 0

@@ -12,19 +12,20 @@ SPLITS = ("full-40", "legacy-37")
 
 
 def add_models(commands: Commands) -> None:
-    """Register ``fit``, ``decode``, ``map``, ``partition``, ``reverse``, ``evaluate``, ``train``."""
+    """Register ``fit``, ``decode``, ``map``, ``partition``, ``reverse``, ``evaluate``."""
     _add_fit(commands)
     _add_decode(commands)
     _add_map(commands)
     _add_partition(commands)
     _add_reverse(commands)
     _add_evaluate(commands)
-    _add_train(commands)
 
 
 def _add_fit(commands: Commands) -> None:
-    fit = commands.add_parser("fit", help="fit a decoder or an encoder; resumable")
-    fit.add_argument("kind", choices=("decoder", "encoder"))
+    fit = commands.add_parser(
+        "fit", help="fit a decoder, an encoder, or a decoder's prior; resumable"
+    )
+    fit.add_argument("kind", choices=("decoder", "encoder", "prior"))
     add_subject(fit)
     add_embedding(fit)
     fit.add_argument(
@@ -34,6 +35,7 @@ def _add_fit(commands: Commands) -> None:
     fit.add_argument("--roi", default="", help="ROI expression; nsdgeneral, for encoders cortex")
     fit.add_argument("--split", choices=SPLITS, default="full-40", help="what is held out")
     fit.add_argument("--seed", type=int, default=0)
+    fit.add_argument("--decoder", type=Path, default=None, help="prior: the decoder it is for")
     add_scheduler(fit)
     network = fit.add_argument_group("networks")
     network.add_argument("--epochs", type=int, default=None)
@@ -66,6 +68,9 @@ def _add_decode(commands: Commands) -> None:
     add_embedding(decode)
     decode.add_argument("--decoder", type=Path, default=None)
     decode.add_argument("--generator", type=Path, default=None)
+    decode.add_argument(
+        "--prior", type=Path, default=None, help="paint a sample of this prior for what was decoded"
+    )
     decode.add_argument("--trials", default="test:full-40")
     decode.add_argument(
         "--repeats", choices=("auto", "average", "single"), default="auto",
@@ -146,18 +151,3 @@ def _add_evaluate(commands: Commands) -> None:
     evaluate.add_argument("--seed", type=int, default=0)
     evaluate.add_argument("--out", type=Path, required=True, metavar="DIR")
     evaluate.set_defaults(run=when_asked("evaluate_command", "run_evaluate"))
-
-
-def _add_train(commands: Commands) -> None:
-    train = commands.add_parser("train", help="train the generator; resumable")
-    train.add_argument("kind", choices=("generator",))
-    train.add_argument("--images", type=Path, required=True, metavar="DIR")
-    train.add_argument("--resolution", type=int, default=64)
-    train.add_argument("--out", type=Path, required=True, metavar="DIR")
-    train.add_argument("--resume", action="store_true", help="go on from the folder's last state")
-    train.add_argument("--paired-images", type=int, default=None, help="length of phase one")
-    train.add_argument("--adversarial-images", type=int, default=None, help="length of phase two")
-    train.add_argument("--crops", type=int, default=10, help="crops a photograph")
-    train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--device", default="", help="cpu, cuda or mps; the best there is")
-    train.set_defaults(run=when_asked("model_commands", "run_train"))

@@ -33,7 +33,8 @@ from nsdviewer.models.decoders.registry import load_decoder
 from nsdviewer.models.embeddings import Embedding
 from nsdviewer.models.encoder import Encoder, load_encoder
 from nsdviewer.models.image_cache import CachedEmbedding
-from nsdviewer.models.painting import Painter, load_painter, shipped_embedding
+from nsdviewer.models.painter import Painter
+from nsdviewer.models.painting import load_painter, shipped_embedding
 from nsdviewer.models.registry import DEFAULT_OPEN_CLIP, load_embedding
 from nsdviewer.rendering.cortex import OutlineTopology, outline_topology
 from nsdviewer.rendering.slices import scale_underlay
