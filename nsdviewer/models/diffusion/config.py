@@ -63,7 +63,7 @@ class FlowConfig:
 
     @classmethod
     def full(cls, resolution: int, n_embedding: int) -> "FlowConfig":
-        """About 100 M parameters at 64²; every doubling of the side adds a level below."""
+        """About 70 M parameters at 64²; every doubling of the side adds a level below."""
         widths: tuple[int, ...] = (192, 384, 576)
         for _ in range(max(resolution.bit_length() - 7, 0)):
             widths = (max(widths[0] // 2, 64), *widths)
