@@ -79,7 +79,7 @@ $(BENCH_PARTS): bench
 	@:
 endif
 
-bench: $(READY) ## measure the budgets, or one part: bench data, app, science; writes bench.json
+bench: $(READY) ## measure the budgets, or one part: bench data, app, science, generator; writes bench.json
 	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python -m tests.bench $(BENCH_PARTS)
 
 format: $(READY) ## put the sources into the house style

@@ -40,6 +40,10 @@ def add_train(commands: Commands) -> None:
     train.add_argument(
         "--captions", action="store_true", help="condition on captions too, where there are any"
     )
+    train.add_argument(
+        "--nsd-root", type=Path, default=None, metavar="ROOT",
+        help="with a COCO folder: leave out NSD's shared pictures, which decoders are tested on",
+    )  # fmt: skip
     train.add_argument("--n-images", type=int, default=None, help="length in pictures shown")
     train.add_argument("--batch", type=int, default=None, help="pictures a step")
     train.add_argument("--crops", type=int, default=None, help="crops a picture; 10")
@@ -76,6 +80,7 @@ def run_train(arguments: argparse.Namespace) -> int:
         full=arguments.full,
         n_crops=arguments.crops,
         captions=arguments.captions,
+        nsd_root=arguments.nsd_root,
         seed=arguments.seed,
         device=arguments.device,
         resume=arguments.resume,

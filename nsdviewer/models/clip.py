@@ -70,9 +70,13 @@ class OpenClipEmbedding:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (n_texts, dimension) unit vectors of "a photo of a TEXT"."""
+        return self.encode_sentences([f"a photo of a {t}" for t in texts])
+
+    def encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n_sentences, dimension) unit vectors."""
         network, _, tokenizer = self._parts
         with torch.no_grad():
-            tokens = tokenizer([f"a photo of a {t}" for t in texts]).to(self._device)
+            tokens = tokenizer(list(sentences)).to(self._device)
             features = network.encode_text(tokens)
         return np.asarray(F.normalize(features.float(), dim=1).cpu().numpy())
 

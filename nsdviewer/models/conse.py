@@ -56,8 +56,11 @@ class ConseEmbedding:
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Return (n_texts, 384) unit vectors of "a photo of a TEXT", mean-centred as pictures are."""
-        sentences = self._text_network.encode([f"a photo of a {text}" for text in texts])
-        return unit_rows(sentences - self._class_mean)
+        return self.encode_sentences([f"a photo of a {text}" for text in texts])
+
+    def encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n_sentences, 384) unit vectors, mean-centred as pictures are."""
+        return unit_rows(self._text_network.encode(list(sentences)) - self._class_mean)
 
     def unknown_words(self, text: str) -> list[str]:
         """Return the words of `text` that MiniLM cuts into scraps."""

@@ -31,7 +31,11 @@ class Embedding(Protocol):
         ...
 
     def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        """Return (n_texts, dimension) unit vectors."""
+        """Return (n_texts, dimension) unit vectors of "a photo of a TEXT"."""
+        ...
+
+    def encode_sentences(self, sentences: Sequence[str]) -> NDArray[np.float32]:
+        """Return (n_sentences, dimension) unit vectors of whole sentences, such as captions."""
         ...
 
     def unknown_words(self, text: str) -> list[str]:

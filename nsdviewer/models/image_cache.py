@@ -39,6 +39,7 @@ class CachedEmbedding:
         self.title = embedding.title
         self.dimension = embedding.dimension
         self.encode_tensor = embedding.encode_tensor
+        self.encode_sentences = embedding.encode_sentences
         self.to = embedding.to
         self.unknown_words = embedding.unknown_words
         self._file = folder / f"embeddings_{re.sub(r'[^A-Za-z0-9]+', '_', embedding.name)}.npz"

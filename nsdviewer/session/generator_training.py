@@ -47,6 +47,8 @@ class GeneratorRequest:
         The published size and recipe instead of those for a CPU and few pictures.
     captions
         Condition on captions too, where the pictures have any.
+    nsd_root
+        NSD's folder, where a COCO folder is to leave out the pictures that decoders are tested on.
     changes
         Settings of plan, network or recipe by name, that differ from the usual ones.
     """
@@ -59,6 +61,7 @@ class GeneratorRequest:
     full: bool = False
     n_crops: int | None = None
     captions: bool = False
+    nsd_root: Path | None = None
     seed: int | None = None
     device: str = "auto"
     resume: bool = False
@@ -127,7 +130,13 @@ def _start(request: GeneratorRequest) -> tuple[RunStart, Embedding]:
         n_crops = _N_CROPS if request.n_crops is None else request.n_crops
         plan = plan_generator(request, embedding)
         images = request.images.absolute()
-        return RunStart(plan, images, n_crops, request.captions), embedding
+        if request.out.absolute().is_relative_to(images):
+            raise RequestError(
+                f"{request.out} lies within {images}, and its sheets would be trained on; choose "
+                "an --out elsewhere."
+            )
+        root = request.nsd_root.absolute() if request.nsd_root else None
+        return RunStart(plan, images, n_crops, request.captions, root), embedding
     start = read_start(request.out)
     embedding = load_embedding(request.embedding or start.plan.embedding)
     _require_same(request, start, embedding)
@@ -202,7 +211,7 @@ def _with_pictures(
 ) -> GeneratorRun:
     """Return the run with its pictures, cropped and embedded by the leading process."""
     if world.leads:
-        source = open_picture_source(start.images)
+        source = open_picture_source(start.images, nsd_root=start.nsd_root)
         build_image_set(
             source, embedding, int(start.plan.network["resolution"]), start.n_crops,
             start.plan.seed, folder / PICTURES_FOLDER, PartProgress(progress, 0, _PICTURES_SHARE),

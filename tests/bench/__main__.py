@@ -9,12 +9,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tests.bench import app, data, science
+from tests.bench import app, data, generator, science
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "data": data.measure,
     "app": app.measure,
     "science": science.measure,
+    "generator": generator.measure,
 }
 
 

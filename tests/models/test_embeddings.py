@@ -100,7 +100,7 @@ class Counting:
         self.n_asked += len(texts)
         return unit_rows(np.array([[len(t), 1.0, 2.0, 3.0] for t in texts]))
 
-    encode_tensor = unknown_words = to = None
+    encode_tensor = encode_sentences = unknown_words = to = None
 
 
 def test_a_picture_is_embedded_once(tmp_path: Path) -> None:

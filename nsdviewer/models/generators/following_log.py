@@ -29,6 +29,12 @@ class Curve:
     n_shown: NDArray[np.int64]
     values: NDArray[np.float64]
 
+    def smoothed(self) -> NDArray[np.float64]:
+        """Return (n,) the mean over the nearest twentieth of the points."""
+        window = np.ones(max(len(self.values) // 20, 1))
+        summed = np.convolve(self.values, window, mode="same")
+        return np.asarray(summed / np.convolve(np.ones(len(self.values)), window, mode="same"))
+
 
 @dataclass(frozen=True)
 class LogLine:

@@ -210,7 +210,7 @@ class BlockWriter:
     def _write_captions(self, journal: Journal, captions: dict[int, tuple[str, ...]]) -> None:
         texts = [text for several in captions.values() for text in several]
         of_text = [self.source.names[index] for index, several in captions.items() for _ in several]
-        vectors = self._check(self.embedding.encode_texts(texts) if texts else None, of_text)
+        vectors = self._check(self.embedding.encode_sentences(texts) if texts else None, of_text)
         # Left-out pictures have no number among those of the set.
         numbers = journal.n_usable + np.arange(len(captions))
         source = np.repeat(numbers, [len(several) for several in captions.values()])

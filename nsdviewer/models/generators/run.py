@@ -48,12 +48,15 @@ class RunStart:
         Where the pictures come from.
     captions
         Whether captions are embedded too.
+    nsd_root
+        NSD's folder, whose shared pictures a COCO folder leaves out; None leaves out none.
     """
 
     plan: GeneratorPlan
     images: Path
     n_crops: int
     captions: bool
+    nsd_root: Path | None = None
 
 
 def has_training(folder: Path) -> bool:
@@ -74,7 +77,8 @@ def read_start(folder: Path) -> RunStart:
         document = json.loads(path.read_text(encoding="utf-8"))
         plan = GeneratorPlan.from_dict(document["plan"], str(path))
         images, n_crops = Path(document["images"]), int(document["n_crops"])
-        return RunStart(plan, images, n_crops, bool(document["captions"]))
+        root = Path(document["nsd_root"]) if document.get("nsd_root") else None
+        return RunStart(plan, images, n_crops, bool(document["captions"]), root)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path} is damaged ({type(error).__name__}); train into another folder."
@@ -96,6 +100,7 @@ def begin_run(folder: Path, start: RunStart) -> None:
         "images": str(start.images),
         "n_crops": start.n_crops,
         "captions": start.captions,
+        "nsd_root": str(start.nsd_root) if start.nsd_root else "",
     }
     with writing(folder):
         write_json(folder / PLAN_FILE, document)

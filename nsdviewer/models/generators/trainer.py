@@ -259,12 +259,12 @@ def draw_batch(images: ImageSet, n: int, mirror: bool, device: torch.device) -> 
 def _draw_captions(
     images: ImageSet, chosen: NDArray[np.int64], device: torch.device
 ) -> torch.Tensor | None:
-    """Return one caption's embedding (n, d) a picture; the picture's own where it has none."""
-    if images.caption_embeddings is None or images.caption_source is None:
+    """Return one caption's embedding (n, d) a picture, drawn among its own."""
+    if images.caption_embeddings is None:
         return None
     rows = []
     for crop in chosen:
-        own = np.flatnonzero(images.caption_source == images.source[crop])
-        pick = int(torch.randint(max(len(own), 1), ()))
-        rows.append(images.caption_embeddings[own[pick]] if len(own) else images.embeddings[crop])
+        place = images.source[crop]
+        first, stop = np.searchsorted(images.caption_source, [place, place + 1])
+        rows.append(images.caption_embeddings[int(torch.randint(int(first), int(stop), ()))])
     return torch.from_numpy(np.stack(rows).astype(np.float32)).to(device)

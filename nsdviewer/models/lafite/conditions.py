@@ -41,10 +41,10 @@ class Conditions:
         centre, spread = self.perturbation.moments(batch.embedding)
         drawn = F.normalize(centre + spread * torch.randn_like(centre), dim=1)
         target = batch.embedding if batch.text is None else batch.text
-        terms = {"perturbation": losses.perturbation_loss(drawn, target)}
-        if batch.text is None:
-            floor = losses.noise_floor_penalty(centre, spread, self._settings.xi)
-            terms["noise_floor"] = floor
+        terms = {
+            "perturbation": losses.perturbation_loss(drawn, target),
+            "noise_floor": losses.noise_floor_penalty(centre, spread, self._settings.xi),
+        }
         return descent.take("perturbation", self.optimizer, terms, _PERTURBATION_RATE)
 
     def draw(self, batch: PictureBatch) -> tuple[torch.Tensor, torch.Tensor]:

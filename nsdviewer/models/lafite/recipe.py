@@ -128,6 +128,8 @@ class LafiteRecipe:
         w: torch.Tensor = self.generator.mapping(
             torch.randn(n, self.config.n_z, device=self._device)
         )
+        if self.config.w_avg_decay is not None:
+            self.generator.mapping.track(w)
         return w
 
     def _judge(

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.bench.generator import held_out, speed
+from tests.bench.generator import held_out, parity, resume, speed
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
+    "parity": parity.measure,
     "speed": speed.measure,
     "held_out": held_out.measure,
+    "resume": resume.measure,
 }
 
 

@@ -39,7 +39,7 @@ class Colours:
         small = [np.asarray(as_pil(im).resize((2, 2), 4)).reshape(12) / 255 for im in images]
         return unit_rows(np.stack([np.append(row, 0.5) for row in small]))
 
-    def encode_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def encode_sentences(self, texts: Sequence[str]) -> NDArray[np.float32]:
         seeds = [zlib.crc32(text.encode()) for text in texts]
         rows = [np.random.default_rng(seed).normal(size=self.dimension) for seed in seeds]
         return unit_rows(np.stack(rows))

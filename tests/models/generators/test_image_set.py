@@ -136,7 +136,7 @@ def test_captions_belong_to_the_pictures_that_are_left(whole: Path) -> None:
     ]
     np.testing.assert_array_equal(images.caption_source, [place for place, _ in expected])
     np.testing.assert_array_equal(
-        images.caption_embeddings, Colours().encode_texts([text for _, text in expected])
+        images.caption_embeddings, Colours().encode_sentences([text for _, text in expected])
     )
 
 

@@ -1,0 +1,59 @@
+"""A real training, killed with SIGKILL at random moments: does it end as if nothing had happened?"""
+
+import random
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from nsdviewer.models.runs.run_files import read_log
+from tests.models.generators.tiny import (
+    curves_of,
+    same_tensors,
+    start,
+    weights_of,
+    words,
+    write_pictures,
+)
+
+N_KILLS = 10
+_N_IMAGES = 4_000
+_SEED = 10
+_LONGEST_S = 9.0
+
+
+def measure() -> dict[str, Any]:
+    """Kill a training of each kind ten times, beside one that is left alone."""
+    with tempfile.TemporaryDirectory() as name:
+        return {kind: _kill_ten_times(kind, Path(name) / kind) for kind in ("lafite", "flow")}
+
+
+def _kill_ten_times(kind: str, folder: Path) -> dict[str, Any]:
+    pictures = write_pictures(folder / "pictures")
+    whole, broken = folder / "whole", folder / "broken"
+    alone = start(words(kind, pictures, whole, _N_IMAGES))
+    rng = random.Random(_SEED)
+    shown_at_kill = []
+    for _ in range(N_KILLS):
+        is_begun = (broken / "plan.json").exists()
+        again = ["--out", str(broken), "--resume"]
+        child = start(again if is_begun else words(kind, pictures, broken, _N_IMAGES))
+        # Some kills fall into the start, some into a step, some into a state being written.
+        time.sleep(rng.uniform(1.0, _LONGEST_S))
+        if child.poll() is not None:
+            break
+        child.kill()
+        child.wait()
+        log = read_log(broken) if broken.exists() else []
+        shown_at_kill.append(int(log[-1]["n_shown"]) if log else 0)
+    last = start(["--out", str(broken), "--resume"])
+    codes = last.wait(), alone.wait()
+    figures = {
+        "n_kills": len(shown_at_kill),
+        "shown_at_kill": shown_at_kill,
+        "ended": codes == (0, 0),
+        "weights_identical": same_tensors(weights_of(whole), weights_of(broken)),
+        "curves_identical": curves_of(whole) == curves_of(broken),
+    }
+    print(f"{kind}: {figures}")
+    return figures
