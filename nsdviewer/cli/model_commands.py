@@ -143,7 +143,7 @@ def run_decode(arguments: argparse.Namespace) -> int:
     trials = workspace.table.select(arguments.trials)
     groups = _group(workspace, trials, arguments.trials, arguments.repeats)
     decoder_path = str(arguments.decoder or "")
-    painter = workspace.painter(str(arguments.generator or ""))
+    painter = workspace.painter(str(arguments.generator or ""), arguments.device, arguments.offload)
     workspace.betas(workspace.decoder(decoder_path).header.roi, StreamProgress())
     decoded = decode_groups(workspace, groups, decoder_path)
     painted_from = decoded
@@ -151,7 +151,7 @@ def run_decode(arguments: argparse.Namespace) -> int:
         prior = workspace_prior(workspace, str(arguments.prior), decoder_path)
         n_repeats = np.array([len(g) for g in groups])
         painted_from = prior.sample(decoded, n_repeats, arguments.seed)[0]
-    painted = painter.paint(painted_from, arguments.seed)
+    painted = painter.paint(painted_from, arguments.seed, StreamProgress())
     data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
     caption = (
         f"{data}, subject {workspace.subject} · {workspace.embedding.title} · {painter.name}, "

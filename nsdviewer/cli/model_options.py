@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from nsdviewer.cli.options import Commands, add_embedding, add_scheduler, add_subject, when_asked
+from nsdviewer.cli.paint_command import add_generator
 from nsdviewer.state import Null, Reading
 
 # Names only: the registries that hold them load torch.
@@ -67,7 +68,7 @@ def _add_decode(commands: Commands) -> None:
     add_subject(decode)
     add_embedding(decode)
     decode.add_argument("--decoder", type=Path, default=None)
-    decode.add_argument("--generator", type=Path, default=None)
+    add_generator(decode)
     decode.add_argument(
         "--prior", type=Path, default=None, help="paint a sample of this prior for what was decoded"
     )

@@ -8,6 +8,7 @@ from nsdviewer.cli.assess_command import add_assess
 from nsdviewer.cli.import_command import add_import
 from nsdviewer.cli.model_options import add_models
 from nsdviewer.cli.options import Commands, add_embedding, add_subject, when_asked
+from nsdviewer.cli.paint_command import add_paint
 from nsdviewer.cli.train_command import add_train
 from nsdviewer.cli.transform_command import add_transform
 from nsdviewer.cli.verify_command import add_verify
@@ -29,6 +30,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_verify(commands)
     add_models(commands)
     add_train(commands)
+    add_paint(commands)
     add_import(commands)
     add_assess(commands)
     _add_views(commands)

@@ -55,7 +55,8 @@ class Painter(Protocol):
             Of the noise. One number: all pictures share one noise, and what differs between them is
             the embedding's doing. n numbers: each picture has its own.
         preview
-            Called with pictures on the way, by generators that work in steps.
+            Called with all pictures as they stand (black where not begun), by generators that work
+            in steps.
 
         Raises
         ------

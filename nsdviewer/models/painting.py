@@ -34,7 +34,7 @@ def shipped_embedding() -> str:
     return str(read_header(shipped_generator(), LAFITE)["embedding"])
 
 
-def load_painter(path: Path | None = None, device: str = "auto") -> Painter:
+def load_painter(path: Path | None = None, device: str = "auto", offload: str = "none") -> Painter:
     """Read a generator, ready to use.
 
     Parameters
@@ -44,6 +44,8 @@ def load_painter(path: Path | None = None, device: str = "auto") -> Painter:
         (``lafite``, ``flow``); the shipped LAFITE where None.
     device
         ``cpu``, ``cuda``, ``mps``, or ``auto`` for the best there is.
+    offload
+        Of a pipeline: ``none``, or what waits in main memory, ``model`` or ``sequential``.
 
     Raises
     ------
@@ -57,9 +59,9 @@ def load_painter(path: Path | None = None, device: str = "auto") -> Painter:
         path = shipped_generator(str(path))
     target = resolve_device(device)
     if path.is_dir():
-        from nsdviewer.models.diffusion.pipelines import open_pipeline
+        from nsdviewer.models.diffusion.pipelines import Offload, open_pipeline
 
-        return open_pipeline(path, device=target.type)
+        return open_pipeline(path, device=target.type, offload=Offload(offload))
     if path.suffix == ".pkl":
         raise CheckpointError(
             f"{path} is a pickle, which is a program and is not run; write its weights into a file "

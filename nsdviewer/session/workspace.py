@@ -265,15 +265,15 @@ class Workspace:
             bool(path) or self.keep("shipped embedding", shipped_embedding) == self.embedding.name
         )
 
-    def painter(self, path: str = "") -> Painter:
+    def painter(self, path: str = "", device: str = "auto", offload: str = "none") -> Painter:
         """Load a generator that paints from this embedding; the shipped one by default."""
 
         def make() -> Painter:
-            painter = load_painter(Path(path) if path else None)
+            painter = load_painter(Path(path) if path else None, device, offload)
             painter.require(self.embedding.name)
             return painter
 
-        return self.keep(("painter", path), make)
+        return self.keep(("painter", path, device, offload), make)
 
     @property
     def test_nsd_ids(self) -> NDArray[np.int64]:

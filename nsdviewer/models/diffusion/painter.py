@@ -83,26 +83,33 @@ class FlowPainter:
         side = self.resolution
         noise = noise_of_each(seed_of_each(seed, len(vectors)), (3, side, side))
         device = next(self.network.parameters()).device
-        rows = [np.zeros((0, side, side, 3), np.uint8)]
+        pictures = np.zeros((len(vectors), side, side, 3), np.uint8)
         for start in range(0, len(vectors), _BATCH):
             part = slice(start, start + _BATCH)
-            share = len(vectors[part]) / len(vectors)
-
-            def watch(
-                fraction: float,
-                told: torch.Tensor,
-                first: float = start / len(vectors),
-                share: float = share,
-            ) -> None:
-                progress.report(first + share * fraction, "painting")
-                if preview is not None:
-                    preview(first + share * fraction, to_pixels(told))
-
+            watch = _Watch(pictures, part, progress, preview)
             predict = guided(self.network, vectors[part].to(device), self.guidance)
             with torch.inference_mode():
                 painted = sample_path(predict, noise[part].to(device), self.n_steps, watch)
-                rows.append(to_pixels(painted))
-        return np.concatenate(rows)
+            pictures[part] = to_pixels(painted)
+        return pictures
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Tells a person of a batch on its way, among all pictures."""
+
+    pictures: NDArray[np.uint8]
+    part: slice
+    progress: Progress
+    preview: Preview | None
+
+    def __call__(self, fraction: float, told: torch.Tensor) -> None:
+        """Report a fraction of the batch, and show the pictures as they stand."""
+        share = (self.part.start + fraction * len(told)) / len(self.pictures)
+        self.progress.report(share, "painting")
+        if self.preview is not None:
+            self.pictures[self.part] = to_pixels(told)
+            self.preview(share, self.pictures.copy())
 
 
 def load_flow(path: Path, device: torch.device | None = None) -> FlowPainter:

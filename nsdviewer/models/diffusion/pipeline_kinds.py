@@ -44,7 +44,7 @@ class PipelineKind(ABC):
     Attributes
     ----------
     n_steps, guidance_scale
-        Where nobody says otherwise; the values that diffusers documents for the class.
+        Where nobody says otherwise.
     max_batch
         Most pictures a call can take with an embedding each; None for no limit.
     needs_encoder
