@@ -44,9 +44,15 @@ def add_train(commands: Commands) -> None:
         "--nsd-root", type=Path, default=None, metavar="ROOT",
         help="with a COCO folder: leave out NSD's shared pictures, which decoders are tested on",
     )  # fmt: skip
+    train.add_argument(
+        "--start-from", type=Path, default=None, metavar="G.safetensors",
+        help="begin with a generator's weights, for example an imported one",
+    )  # fmt: skip
     train.add_argument("--n-images", type=int, default=None, help="length in pictures shown")
     train.add_argument("--batch", type=int, default=None, help="pictures a step")
-    train.add_argument("--crops", type=int, default=None, help="crops a picture; 10")
+    train.add_argument(
+        "--crops", type=int, default=None, help="crops a picture; 10, of many pictures 1"
+    )
     train.add_argument("--seed", type=int, default=None)
     train.add_argument(
         "--precision", choices=("float32", "bfloat16", "float16"), default=None, help="on a GPU"
@@ -81,6 +87,7 @@ def run_train(arguments: argparse.Namespace) -> int:
         n_crops=arguments.crops,
         captions=arguments.captions,
         nsd_root=arguments.nsd_root,
+        start_from=arguments.start_from,
         seed=arguments.seed,
         device=arguments.device,
         resume=arguments.resume,

@@ -1,6 +1,9 @@
 """Model files: tensors in safetensors, everything else in one JSON header. Nothing is executed."""
 
+import errno
 import json
+import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +31,14 @@ def save_checkpoint(
     Parameters
     ----------
     kind
-        What the file is: ``decoder``, ``encoder``, ``lafite`` or ``training``.
+        What the file is: ``decoder``, ``encoder``, ``prior``, ``lafite``, ``flow`` or ``training``.
     header
         JSON-serialisable description: everything needed to use the tensors.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, for example because the disk is full.
     """
     document = {"kind": kind, "format": FORMAT_VERSION, **header}
     converted = {
@@ -42,7 +50,12 @@ def save_checkpoint(
     if path.suffix != ".safetensors":
         raise CheckpointError(f"A model file ends in .safetensors; {path.name} does not.")
     with atomic_path(path) as temporary:
-        save_file(converted, temporary, metadata={_HEADER_KEY: json.dumps(document)})
+        try:
+            save_file(converted, temporary, metadata={_HEADER_KEY: json.dumps(document)})
+        except SafetensorError as error:
+            found = re.search(r"os error (\d+)", str(error))
+            number = int(found[1]) if found else errno.EIO
+            raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def read_header(path: Path, kind: str | None = None) -> dict[str, Any]:

@@ -8,10 +8,12 @@ from typing import Any
 from nsdviewer.data.pictures.training_sources import open_picture_source
 from nsdviewer.errors import CheckpointError, RequestError, suggestion
 from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.models.checkpoints import load_checkpoint, read_header
 from nsdviewer.models.embeddings import Embedding
 from nsdviewer.models.generators.image_set import build_image_set, open_image_set
 from nsdviewer.models.generators.memory import require_memory
 from nsdviewer.models.generators.plan import GeneratorPlan
+from nsdviewer.models.generators.recipe import Recipe
 from nsdviewer.models.generators.registry import KINDS, build_recipe, check_plan
 from nsdviewer.models.generators.run import (
     PICTURES_FOLDER,
@@ -31,6 +33,7 @@ from nsdviewer.session.generator_judging import DistanceJudge
 
 _PICTURES_SHARE = 0.05
 _RESOLUTION, _EMBEDDING, _N_CROPS = 64, "conse", 10
+_N_PICTURES_WITH_CROPS = 2_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class GeneratorRequest:
         Condition on captions too, where the pictures have any.
     nsd_root
         NSD's folder, where a COCO folder is to leave out the pictures that decoders are tested on.
+    start_from
+        Generator's file to begin with; the network's settings are its own.
     changes
         Settings of plan, network or recipe by name, that differ from the usual ones.
     """
@@ -62,6 +67,7 @@ class GeneratorRequest:
     n_crops: int | None = None
     captions: bool = False
     nsd_root: Path | None = None
+    start_from: Path | None = None
     seed: int | None = None
     device: str = "auto"
     resume: bool = False
@@ -100,6 +106,8 @@ def train_generator(request: GeneratorRequest, progress: Progress) -> Path:
             recipe = build_recipe(start.plan, embedding, device)
             require_memory(recipe, run, device, world.size, progress)
             state = read_state(request.out)
+            if state is None and start.start_from is not None:
+                _begin_from(recipe, start.start_from)
             judge = DistanceJudge(run, device.type) if world.leads else None
             trainer = Trainer(run, recipe, device, world, state, judge)
             trainer.train(PartProgress(progress, _PICTURES_SHARE, 1))
@@ -127,7 +135,6 @@ def _start(request: GeneratorRequest) -> tuple[RunStart, Embedding]:
         if request.images is None:
             raise RequestError("A training needs pictures; name them with --images.")
         embedding = load_embedding(request.embedding or _EMBEDDING)
-        n_crops = _N_CROPS if request.n_crops is None else request.n_crops
         plan = plan_generator(request, embedding)
         images = request.images.absolute()
         if request.out.absolute().is_relative_to(images):
@@ -135,8 +142,13 @@ def _start(request: GeneratorRequest) -> tuple[RunStart, Embedding]:
                 f"{request.out} lies within {images}, and its sheets would be trained on; choose "
                 "an --out elsewhere."
             )
-        root = request.nsd_root.absolute() if request.nsd_root else None
-        return RunStart(plan, images, n_crops, request.captions, root), embedding
+        root, begun = (p.absolute() if p else None for p in (request.nsd_root, request.start_from))
+        n_crops = request.n_crops
+        if n_crops is None:
+            # Many pictures make up for crops, and ten crops of each would fill a disk.
+            is_small = len(open_picture_source(images, nsd_root=root)) <= _N_PICTURES_WITH_CROPS
+            n_crops = _N_CROPS if is_small else 1
+        return RunStart(plan, images, n_crops, request.captions, root, begun), embedding
     start = read_start(request.out)
     embedding = load_embedding(request.embedding or start.plan.embedding)
     _require_same(request, start, embedding)
@@ -184,6 +196,8 @@ def plan_generator(request: GeneratorRequest, embedding: Embedding) -> Generator
     make = KINDS[name].plan_full if request.full else KINDS[name].plan
     plan = make(request.resolution or _RESOLUTION, embedding, request.captions)
     values = plan.to_dict() | {"seed": request.seed or 0}
+    if request.start_from is not None:
+        values["network"] = _network_of(request.start_from, name, embedding)
     own = set(values) - {"kind", "embedding", "network", "recipe"}
     known_of = {"network": [f.name for f in fields(KINDS[name].network)], "recipe": plan.recipe}
     for key, value in request.changes.items():
@@ -204,6 +218,28 @@ def plan_generator(request: GeneratorRequest, embedding: Embedding) -> Generator
     except (CheckpointError, TypeError) as error:
         raise RequestError(f"A setting has an impossible value: {error}") from error
     return plan
+
+
+def _network_of(path: Path, kind: str, embedding: Embedding) -> dict[str, Any]:
+    """Return the network's settings in a generator's file, if it paints from `embedding`."""
+    header = read_header(path, kind)
+    if header.get("embedding") != embedding.name:
+        raise CheckpointError(
+            f"{path} paints from '{header.get('embedding')}', not from '{embedding.name}'; begin with "
+            "another file, or train with its --embedding."
+        )
+    return dict(header["network"])
+
+
+def _begin_from(recipe: Recipe, path: Path) -> None:
+    _, tensors = load_checkpoint(path, recipe.kind)
+    try:
+        recipe.begin_from(tensors)
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"The weights of {path} do not fit the network that is asked for "
+            f"({str(error).splitlines()[0]}); leave out --start-from or the changed settings."
+        ) from error
 
 
 def _with_pictures(

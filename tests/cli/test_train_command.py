@@ -107,6 +107,25 @@ def test_a_resumed_training_keeps_what_it_was_begun_with(
     assert (out / STATE_FILE).read_bytes() == state
 
 
+def test_a_training_begins_where_another_generator_stands(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert main(["train", "generator", *words("lafite", pictures, first, 8)]) == 0
+    begun = ["--start-from", str(first / WEIGHTS_FILE)]
+    # A learning rate of almost nothing: what comes out is what went in.
+    still = ["--set", "learning_rate=1e-12", "--set", "adversarial_learning_rate=1e-12"]
+    plain = ["--images", str(pictures), "--n-images", "4", "--batch", "4", "--crops", "2"]
+    given = [*plain, "--resolution", "16", "--out", str(second), *begun, *still]
+    assert main(["train", "generator", *given, "--set", "n_branches=2"]) == 0
+    vector = np.eye(2, 384, dtype=np.float32)
+    one, two = (load_painter(folder / WEIGHTS_FILE).paint(vector, 0) for folder in (first, second))
+    assert np.abs(one.astype(int) - two).max() <= 1
+    other = [*plain, "--out", str(tmp_path / "third"), "--model", "flow", *begun]
+    assert main(["train", "generator", *other]) == 1
+    assert "holds a lafite, not a flow" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [

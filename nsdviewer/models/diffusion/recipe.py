@@ -173,6 +173,11 @@ class FlowRecipe:
         """The averaged weights in half precision."""
         return self.average.half()
 
+    def begin_from(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Begin with a file's weights; see `Recipe.begin_from`."""
+        for network in (self.network, self.average.network):
+            network.load_state_dict({k: v.float() for k, v in tensors.items()})
+
     def measure(self, batch: PictureBatch) -> Callable[[], object]:
         """The forward pass of a step."""
         return lambda: self._terms(batch)

@@ -140,6 +140,16 @@ class Recipe(Protocol):
         """The averaged weights in half precision."""
         ...
 
+    def begin_from(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Begin with the weights of a generator's file instead of random ones.
+
+        Raises
+        ------
+        RuntimeError
+            If they do not fit the network.
+        """
+        ...
+
     def measure(self, batch: PictureBatch) -> Callable[[], object]:
         """Return the forward pass of the step that keeps most, to estimate memory from."""
         ...

@@ -50,6 +50,8 @@ class RunStart:
         Whether captions are embedded too.
     nsd_root
         NSD's folder, whose shared pictures a COCO folder leaves out; None leaves out none.
+    start_from
+        Generator's file whose weights the training begins with; None begins with random ones.
     """
 
     plan: GeneratorPlan
@@ -57,6 +59,7 @@ class RunStart:
     n_crops: int
     captions: bool
     nsd_root: Path | None = None
+    start_from: Path | None = None
 
 
 def has_training(folder: Path) -> bool:
@@ -77,8 +80,8 @@ def read_start(folder: Path) -> RunStart:
         document = json.loads(path.read_text(encoding="utf-8"))
         plan = GeneratorPlan.from_dict(document["plan"], str(path))
         images, n_crops = Path(document["images"]), int(document["n_crops"])
-        root = Path(document["nsd_root"]) if document.get("nsd_root") else None
-        return RunStart(plan, images, n_crops, bool(document["captions"]), root)
+        root, begun = (_path(document.get(name)) for name in ("nsd_root", "start_from"))
+        return RunStart(plan, images, n_crops, bool(document["captions"]), root, begun)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise CheckpointError(
             f"{path} is damaged ({type(error).__name__}); train into another folder."
@@ -100,7 +103,12 @@ def begin_run(folder: Path, start: RunStart) -> None:
         "images": str(start.images),
         "n_crops": start.n_crops,
         "captions": start.captions,
-        "nsd_root": str(start.nsd_root) if start.nsd_root else "",
+        "nsd_root": str(start.nsd_root or ""),
+        "start_from": str(start.start_from or ""),
     }
     with writing(folder):
         write_json(folder / PLAN_FILE, document)
+
+
+def _path(text: object) -> Path | None:
+    return Path(str(text)) if text else None

@@ -20,7 +20,7 @@ from nsdviewer.models.lafite import losses
 from nsdviewer.models.lafite.conditions import Conditions
 from nsdviewer.models.lafite.config import LafiteConfig
 from nsdviewer.models.lafite.discriminator import Discriminator
-from nsdviewer.models.lafite.generator import Generator
+from nsdviewer.models.lafite.generator import Generator, two_branch_state
 from nsdviewer.models.lafite.painter import KIND, both_branches
 from nsdviewer.models.lafite.settings import LafiteSettings
 from nsdviewer.models.painter import noise_of_each
@@ -240,6 +240,14 @@ class LafiteRecipe:
     def weights(self) -> dict[str, torch.Tensor]:
         """The averaged weights in half precision."""
         return self.average.half()
+
+    def begin_from(self, tensors: dict[str, torch.Tensor]) -> None:
+        """Begin with a file's weights; a network of two branches takes one branch's for both."""
+        state = {k: v.float() for k, v in tensors.items()}
+        if self.config.n_branches == 2 and not any("caption_condition" in k for k in state):
+            state = two_branch_state(state)
+        for network in (self.generator, self.average.network):
+            network.load_state_dict(state)
 
     def measure(self, batch: PictureBatch) -> Callable[[], object]:
         """Painting, judging and reading a batch."""

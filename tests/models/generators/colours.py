@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from nsdviewer.data.pictures.training_sources import open_picture_source
@@ -48,7 +49,8 @@ class Colours:
         return []
 
     def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
-        raise NotImplementedError
+        small = F.adaptive_avg_pool2d(images, 2).permute(0, 2, 3, 1).flatten(1)
+        return F.normalize(F.pad(small, (0, 1), value=0.5), dim=1)
 
     def to(self, device: torch.device) -> None:
         return None

@@ -13,6 +13,7 @@ from nsdviewer.models.conse import ConseEmbedding
 from nsdviewer.models.generators.run import WEIGHTS_FILE
 from nsdviewer.models.painting import load_painter
 from nsdviewer.models.runs.run_files import STATE_FILE, read_log
+from tests.models.generators.colours import Colours
 from tests.models.generators.tiny import (
     curves_of,
     make_trainer,
@@ -97,6 +98,18 @@ def test_every_term_is_learnt_from(tmp_path: Path, conse: ConseEmbedding, name: 
     assert expected.get(name, {"pixel", "feature", "cosine", "game", "d_game"}) <= terms
     for line in read_log(tmp_path):
         assert all(math.isfinite(v) for v in line.get("terms", {}).values())
+
+
+@pytest.mark.parametrize("name", ["lafite, published", "lafite, small", "flow"])
+def test_any_embedding_that_reads_pictures_will_do(tmp_path: Path, name: str) -> None:
+    kind, recipe = VARIANTS[name]
+    colours = Colours()
+    make_trainer(tmp_path, tiny_plan(kind, colours, 24, **recipe), colours).train(SilentProgress())
+    painter = load_painter(tmp_path / WEIGHTS_FILE)
+    assert painter.embedding == "colours"
+    assert painter.n_embedding == colours.dimension
+    terms = {k for line in read_log(tmp_path) for k in line.get("terms", {})}
+    assert terms & {"contrastive", "cosine"}
 
 
 def test_the_loss_falls_on_pictures_it_can_learn(tmp_path: Path, conse: ConseEmbedding) -> None:

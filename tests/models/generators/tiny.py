@@ -76,7 +76,7 @@ def tiny_plan(kind: str, embedding: Embedding, n_images: int = 48, **recipe: Any
 def make_trainer(folder: Path, plan: GeneratorPlan, embedding: Embedding) -> Trainer:
     """A trainer that goes on from `folder`'s state where there is one."""
     folder.mkdir(parents=True, exist_ok=True)
-    run = GeneratorRun(folder, plan, random_images())
+    run = GeneratorRun(folder, plan, random_images(n_embedding=embedding.dimension))
     recipe = build_recipe(plan, embedding, CPU)
     return Trainer(run, recipe, CPU, World(), read_state(folder))
 
