@@ -6,10 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from PySide6.QtGui import QAction, QKeySequence
+
 from app import asking
+from app.generators import FLOW, LAFITE
 from nsdviewer.state import FLAT, INFLATED, PIAL
 
 if TYPE_CHECKING:
+    from PySide6.QtWidgets import QMenu
+
     from app.window import MainWindow
 
 
@@ -54,7 +59,34 @@ ACTIONS: tuple[Action, ...] = (
     Action("View", "Reset the view", "Ctrl+R", lambda w: w.request(camera=())),
     Action("View", "Cursor to the map's peak", "Ctrl+P", lambda w: w.request(voxel=None)),
     Action("View", "Dark or light", "Ctrl+T", lambda w: w.toggle_theme(), False, True),
+    Action("Generator", "More seeds…", "Ctrl+G", lambda w: w.show_gallery()),
+    Action("Generator", "Paint with the shipped LAFITE", "", lambda w: w.request(generator=LAFITE),
+           True, True),
+    Action("Generator", "Paint with the shipped flow-matching decoder", "",
+           lambda w: w.request(generator=FLOW)),
+    Action("Generator", "Paint with a file…", "", lambda w: asking.ask_generator_file(w)),
+    Action("Generator", "Paint with a diffusers folder…", "",
+           lambda w: asking.ask_generator_folder(w)),
+    Action("Generator", "Watch a training…", "Ctrl+Shift+T", lambda w: w.watch.open(), False, True),
     Action("Help", "Commands…", "Ctrl+Shift+P", lambda w: asking.show_palette(w), False),
     Action("Help", "Shortcuts…", "?", lambda w: asking.show_shortcuts(w), False),
     Action("Help", "Where this view comes from…", "", lambda w: asking.show_provenance(w)),
-)
+)  # fmt: skip
+
+
+def fill_menus(window: MainWindow) -> tuple[list[QAction], list[QAction]]:
+    """Make the window's menus; returns all actions, and those that wait for a subject."""
+    menus: dict[str, QMenu] = {}
+    made: list[QAction] = []
+    for entry in ACTIONS:
+        menu = menus.get(entry.menu)
+        if menu is None:
+            menu = menus[entry.menu] = window.menuBar().addMenu(entry.menu)
+        if entry.starts_group:
+            menu.addSeparator()
+        action = menu.addAction(entry.text)
+        action.setShortcut(QKeySequence(entry.shortcut))
+        action.triggered.connect(lambda _=False, call=entry.call: call(window))
+        action.setEnabled(not entry.needs_view)
+        made.append(action)
+    return made, [a for a, entry in zip(made, ACTIONS, strict=True) if entry.needs_view]

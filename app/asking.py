@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _FIGURE_FILTER = "PNG picture (*.png);;SVG drawing (*.svg);;PDF page (*.pdf)"
 _STATE_FILTER = "Saved view (*.json)"
+_GENERATOR_FILTER = "Generator (*.safetensors)"
 _MOUSE = [
     ("Slices", "click or drag moves the cursor, the wheel scrolls"),
     ("Cortex", "click moves the cursor, drag turns, Shift+drag shifts, wheel zooms"),
@@ -48,6 +49,25 @@ def ask_figure(window: MainWindow) -> None:
         path = Path(name)
         suffix = chosen[chosen.rfind("*") + 1 : -1] if "*" in chosen else ".png"
         window.export_figure(path if path.suffix else path.with_suffix(suffix))
+
+
+def ask_generator_file(window: MainWindow) -> None:
+    name, _ = QFileDialog.getOpenFileName(window, "Paint with a file", "", _GENERATOR_FILTER)
+    if name:
+        window.request(generator=name)
+
+
+def ask_generator_folder(window: MainWindow) -> None:
+    folder = QFileDialog.getExistingDirectory(window, "Paint with a diffusers pipeline")
+    if folder:
+        window.request(generator=folder)
+
+
+def ask_training(window: MainWindow) -> None:
+    start = window.settings.training_folder
+    folder = QFileDialog.getExistingDirectory(window, "Watch the training in a run folder", start)
+    if folder:
+        window.watch.watch(Path(folder))
 
 
 def show_palette(window: MainWindow) -> None:

@@ -71,6 +71,9 @@ class Controller(QObject):
             state = self.session.state
             self._load(lambda opening, ticket: opening.open_home(state, changes, ticket))
             return
+        if changes.get("generator", self.session.state.generator) != self.session.state.generator:
+            self._request_generator(changes)
+            return
         self._try(lambda session: session.update(**changes))
 
     def step(self, forward: bool) -> None:
@@ -164,6 +167,19 @@ class Controller(QObject):
         if "voxel" in changed:
             self._submit_card()
 
+    def _request_generator(self, changes: dict[str, Any]) -> None:
+        """Change the generator once it is loaded and paints from this embedding."""
+        view = self.view
+        if view is None:
+            return
+
+        self._submit(
+            Lane.LONG,
+            "generator",
+            lambda ticket: _work().load_generator(view, changes["generator"], ticket),
+            lambda _: self._try(lambda session: session.update(**changes)),
+        )
+
     def _submit_concept(self) -> None:
         if self.view is None:
             return
@@ -230,7 +246,7 @@ class Controller(QObject):
         self._submit(
             Lane.LONG,
             "gallery",
-            lambda _: _work().paint_gallery(view, reconstruction),
+            lambda ticket: _work().paint_gallery(view, reconstruction, ticket),
             lambda found: self._update(gallery=found),
         )
 

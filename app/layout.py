@@ -61,6 +61,7 @@ def lay_out(window: MainWindow) -> tuple[QStackedWidget, Workbench]:
     pages.setObjectName("pages")
     pages.addWidget(window.welcome)
     pages.addWidget(workbench)
+    pages.addWidget(window.training)
     body = QWidget()
     column = QVBoxLayout(body)
     column.setContentsMargins(0, 0, 0, 0)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from app.composing import Composed, Composer
+from app.generators import shipped_choices
 from app.view import Choices
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Progress
@@ -88,4 +89,5 @@ def choices_of(workspace: Workspace) -> Choices:
         sessions=files.sessions(workspace.space, workspace.version),
         collections=workspace.collections,
         has_flat=has_flat,
+        generators=shipped_choices(),
     )

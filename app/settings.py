@@ -29,6 +29,8 @@ class Settings:
         State of the last view as JSON values, None before the first one.
     opengl
         Cached answer of the OpenGL probe by machine key.
+    training_folder
+        Run folder of the training watched last; "" before the first.
     """
 
     path: Path | None = None
@@ -37,6 +39,7 @@ class Settings:
     size: tuple[int, int] = (1440, 900)
     recent_roots: list[str] = field(default_factory=list)
     opengl: dict[str, str] = field(default_factory=dict)
+    training_folder: str = ""
 
     @classmethod
     def load(cls, path: Path) -> "Settings":
@@ -47,6 +50,7 @@ class Settings:
             settings = cls(path=path, **known)
             settings.size = (int(settings.size[0]), int(settings.size[1]))
             Theme(settings.theme)
+            settings.training_folder = str(settings.training_folder)
         except (OSError, ValueError, TypeError, LookupError):
             return cls(path=path)
         return settings
@@ -78,4 +82,4 @@ class Settings:
         return state if Path(state.root).is_dir() else None
 
 
-_KEYS = ("last_state", "theme", "size", "recent_roots", "opengl")
+_KEYS = ("last_state", "theme", "size", "recent_roots", "opengl", "training_folder")

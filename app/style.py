@@ -16,6 +16,7 @@ _COLOUR_NAMES = (
 _SHEET = """
 QWidget {{ color: {text}; font-size: 13px; }}
 QMainWindow, QDialog, QStackedWidget#pages {{ background: {window}; }}
+QDialog#gallery {{ background: {panel}; border: 1px solid {border}; }}
 QMenuBar {{ background: {panel}; padding: 2px 6px; border-bottom: 1px solid {border}; }}
 QMenuBar::item {{ padding: 4px 10px; border-radius: 4px; background: transparent; }}
 QMenuBar::item:selected {{ background: {raised}; }}

@@ -66,6 +66,10 @@ class Tasks(QObject):
     def fail(self, kind: str, error: BaseException) -> None:
         self.failed.emit(*describe(kind, error))
 
+    def deliver(self, call: Callable[[], None]) -> None:
+        """Run `call` on the GUI thread; for what work shows before it ends. Any thread may ask."""
+        self._bridge.deliver(call)
+
     def cancel(self, kind: str) -> None:
         for worker in self._workers.values():
             worker.cancel(kind)

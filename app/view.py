@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from app.generators import GeneratorChoice
     from nsdviewer.mapping.maps import ConceptMap
     from nsdviewer.rendering.scene import Scene
     from nsdviewer.session.decoding import Reconstruction
@@ -27,6 +28,8 @@ class Choices:
         (space, version) pairs whose betas are on disk.
     sessions
         Sessions with betas.
+    generators
+        The shipped ones.
     """
 
     subjects: tuple[int, ...] = ()
@@ -34,6 +37,7 @@ class Choices:
     sessions: tuple[int, ...] = ()
     collections: tuple[str, ...] = ()
     has_flat: bool = False
+    generators: tuple[GeneratorChoice, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from PySide6.QtGui import (
     QPainter,
     QPainterPath,
     QPaintEvent,
+    QPen,
     QPixmap,
     QWheelEvent,
 )
@@ -160,6 +161,7 @@ class Picture(QWidget):
         self._pixmap: QPixmap | None = None
         self._smooth = smooth
         self._placeholder = placeholder
+        self._ring = ""
         self.setAccessibleName(name)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
@@ -169,6 +171,12 @@ class Picture(QWidget):
     def set_rgb(self, rgb: NDArray[np.uint8] | None) -> None:
         self._pixmap = None if rgb is None else QPixmap.fromImage(rgb_image(rgb))
         self.update()
+
+    def set_ring(self, colour: str) -> None:
+        """Draw a ring of this colour around the picture; "" for none."""
+        if colour != self._ring:
+            self._ring = colour
+            self.update()
 
     def has_picture(self) -> bool:
         return self._pixmap is not None
@@ -205,6 +213,10 @@ class Picture(QWidget):
         path.addRoundedRect(box, 5, 5)
         painter.setClipPath(path)
         painter.drawPixmap(box, self._pixmap, QRectF(self._pixmap.rect()))
+        if self._ring:
+            # Half of the pen lies outside of the clipped path.
+            painter.setPen(QPen(QColor(self._ring), 5))
+            painter.drawPath(path)
 
 
 class NumberField(QLineEdit):

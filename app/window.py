@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEventLoop, Qt, QTimer
-from PySide6.QtGui import QAction, QCloseEvent, QDragEnterEvent, QDropEvent, QFont, QKeySequence
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QFont
 from PySide6.QtWidgets import (
     QMainWindow,
 )
 
 from app import asking, style
-from app.actions import ACTIONS
+from app.actions import ACTIONS, fill_menus
 from app.collector import Collector
 from app.controller import Controller
 from app.data_warnings import DataWarnings
@@ -22,16 +22,20 @@ from app.message_bar import MessageBar
 from app.panels.bars import BarsPanel
 from app.panels.bench import BenchPanel
 from app.panels.cortex import CortexPanel
+from app.panels.gallery import GalleryPanel
 from app.panels.header import HeaderPanel
 from app.panels.slices import SlicesPanel
 from app.panels.status import StatusPanel
+from app.panels.training import TrainingPanel
 from app.panels.trials import TrialsPanel
 from app.panels.voxel import VoxelPanel
 from app.panels.welcome import WelcomePanel
 from app.probe import HARDWARE, SOFTWARE, machine_key, probe_opengl
+from app.sampling import Sampler
 from app.settings import Settings
 from app.tasks import Lane
 from app.view import View, state_differs
+from app.watching import TrainingWatch
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
@@ -88,9 +92,17 @@ class MainWindow(QMainWindow):
         self.panels: dict[str, Any] = {name: kind() for name, kind in PANELS.items()}
         self.__dict__.update(self.panels)
         self.welcome = WelcomePanel()
+        self.training = TrainingPanel()
+        self.gallery = GalleryPanel(self)
+        self.sampler = Sampler(self.controller)
+        self.watch = TrainingWatch(
+            self.training, self.controller.tasks, settings,
+            self.show_training, lambda: asking.ask_training(self),
+        )  # fmt: skip
         self.message = MessageBar()
         self.pages, self._workbench = lay_out(self)
-        self._make_actions()
+        self.action_table = ACTIONS
+        self.menu_actions, self._need_view = fill_menus(self)
         self._connect()
         self._wear(Theme(settings.theme))
         self.welcome.show_recent(settings.recent_roots)
@@ -100,25 +112,6 @@ class MainWindow(QMainWindow):
             self.controller.open_session(session)
 
     # --- building ----------------------------------------------------------------------------
-
-    def _make_actions(self) -> None:
-        menus: dict[str, Any] = {}
-        self.action_table = ACTIONS
-        self.menu_actions: list[QAction] = []
-        self._need_view: list[QAction] = []
-        for entry in ACTIONS:
-            menu = menus.get(entry.menu)
-            if menu is None:
-                menu = menus[entry.menu] = self.menuBar().addMenu(entry.menu)
-            if entry.starts_group:
-                menu.addSeparator()
-            action = menu.addAction(entry.text)
-            action.setShortcut(QKeySequence(entry.shortcut))
-            action.triggered.connect(lambda _=False, call=entry.call: call(self))
-            self.menu_actions.append(action)
-            if entry.needs_view:
-                action.setEnabled(False)
-                self._need_view.append(action)
 
     def _connect(self) -> None:
         controller = self.controller
@@ -135,10 +128,29 @@ class MainWindow(QMainWindow):
         self.header.figureWanted.connect(lambda: asking.ask_figure(self))
         self.cortex.vertexClicked.connect(self._go_to_vertex)
         self.status.cancelled.connect(controller.tasks.cancel)
+        self._connect_generators()
         self.welcome.openWanted.connect(lambda: asking.ask_root(self))
         self.welcome.demoWanted.connect(self.open_demo)
         self.welcome.rootWanted.connect(lambda root: self.open(Path(root)))
         self.welcome.cancelled.connect(lambda: controller.tasks.cancel("open"))
+
+    def _connect_generators(self) -> None:
+        controller, gallery, sampler, bench = (
+            self.controller, self.gallery, self.sampler, self.bench,
+        )  # fmt: skip
+        bench.generatorFileWanted.connect(lambda: asking.ask_generator_file(self))
+        bench.generatorFolderWanted.connect(lambda: asking.ask_generator_folder(self))
+        bench.moreSeedsWanted.connect(self.show_gallery)
+        controller.viewChanged.connect(gallery.show_view)
+        gallery.wanted.connect(controller.request)
+        gallery.opened.connect(sampler.open)
+        gallery.closed.connect(sampler.close)
+        gallery.pageTurned.connect(sampler.turn_page)
+        gallery.cancelled.connect(sampler.cancel)
+        gallery.goOnWanted.connect(sampler.go_on)
+        sampler.changed.connect(gallery.show_samples)
+        sampler.progressed.connect(gallery.show_progress)
+        self.training.left.connect(self.leave_training)
 
     def _prepare_3d(self, use_3d: bool) -> None:
         if not use_3d:
@@ -191,6 +203,22 @@ class MainWindow(QMainWindow):
         else:
             self.request(theme=theme)
 
+    def show_gallery(self) -> None:
+        """Open more seeds of what is reconstructed, over the brain."""
+        self.gallery.show_over(self.cortex)
+
+    def show_training(self) -> None:
+        """Show the training that is watched in place of the brain."""
+        self.pages.setCurrentWidget(self.training)
+        self.header.hide()
+        self.training.setFocus()
+
+    def leave_training(self) -> None:
+        """Go back to the brain, or to the welcome page where none is open."""
+        has_view = self.controller.view is not None
+        self.pages.setCurrentWidget(self._workbench if has_view else self.welcome)
+        self.header.setVisible(has_view)
+
     def scene(self) -> Scene | None:
         """Return the scene that is shown."""
         return self.controller.view.scene if self.controller.view is not None else None
@@ -235,17 +263,17 @@ class MainWindow(QMainWindow):
     # --- what the window hears ---------------------------------------------------------------
 
     def _show_view(self, before: View | None, after: View) -> None:
+        changed_home = before is not None and before.workspace is not after.workspace
+        if before is None or changed_home:
+            self.leave_training()
         if before is None:
-            self.pages.setCurrentIndex(1)
             self._workbench.share_out(self.width(), self.height())
             self.trials.list.setFocus()
-            self.header.show()
             self.status.show()
             for action in self._need_view:
                 action.setEnabled(True)
         if state_differs(before, after, "theme"):
             self._wear(after.state.theme)
-        changed_home = before is not None and before.workspace is not after.workspace
         for panel in self.panels.values():
             panel.show_view(None if changed_home else before, after)
         if before is None or changed_home:
@@ -259,6 +287,7 @@ class MainWindow(QMainWindow):
             self.settings.theme = theme.value
             self.setPalette(style.application_palette(theme))
             self.setStyleSheet(style.style_sheet(theme))
+            self.training.wear(theme)
 
     def _show_progress(self, kind: str, fraction: float, text: str) -> None:
         self.status.show_progress(kind, fraction, text)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from app.exporting import export_in_process
-from nsdviewer.jobs import Progress
+from app.samples import BATCH, Sample
+from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.session.concepts import search_trials
 from nsdviewer.session.decoding import Reconstruction
 from nsdviewer.session.scenes import reconstruction_of, scene_of
 from nsdviewer.session.voxels import VoxelCard, voxel_card
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     from app.view import View
@@ -28,14 +31,51 @@ def decode(view: View) -> Reconstruction | None:
     return reconstruction_of(view.workspace, view.state)
 
 
-def paint_gallery(view: View, reconstruction: Reconstruction) -> Pictures:
+def load_generator(view: View, name: str, progress: Progress) -> None:
+    """Load a generator into the view's workspace; raises unless it paints from its embedding."""
+    progress.report(0.0, "loading the generator")
+    view.workspace.painter(name)
+
+
+def paint_gallery(view: View, reconstruction: Reconstruction, progress: Progress) -> Pictures:
     """Return (label, picture): the next seeds, and the picture's own embedding painted."""
     state = view.state
     painter = view.workspace.painter(state.generator)
     seeds = [state.seed + 1 + k for k in range(_N_SEEDS)]
-    found = [(f"seed {s}", painter.paint(reconstruction.decoded[None], s)[0]) for s in seeds]
-    ceiling = painter.paint(reconstruction.true[None], state.seed)[0]
-    return (*found, (CEILING_LABEL, ceiling))
+    vectors = np.stack([reconstruction.decoded] * _N_SEEDS + [reconstruction.true])
+    painted = painter.paint(vectors, [*seeds, state.seed], progress)
+    return tuple(zip([*(f"seed {s}" for s in seeds), CEILING_LABEL], painted, strict=True))
+
+
+def paint_samples(
+    view: View,
+    samples: tuple[Sample, ...],
+    show: Callable[[int, tuple[NDArray[np.uint8], ...], bool], None],
+    progress: Progress,
+) -> None:
+    """Paint `samples`, a few at a time.
+
+    Parameters
+    ----------
+    show
+        Called with the place of the first of some pictures, the pictures, and whether they are
+        done; steps on the way come as well, of generators that work in steps.
+    """
+    painter = view.workspace.painter(view.state.generator)
+    for first in range(0, len(samples), BATCH):
+        part = samples[first : first + BATCH]
+
+        def preview(
+            _: float, pictures: NDArray[np.uint8], first: int = first, n: int = len(part)
+        ) -> None:
+            if len(pictures) == n:
+                show(first, tuple(pictures), False)
+
+        share = PartProgress(progress, first / len(samples), (first + len(part)) / len(samples))
+        painted = painter.paint(
+            np.stack([s.embedding for s in part]), [s.seed for s in part], share, preview
+        )
+        show(first, tuple(painted), True)
 
 
 def list_trials(view: View) -> NDArray[np.int64]:

@@ -9,14 +9,19 @@ from PySide6.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QToolButton,
     QVBoxLayout,
 )
 
+from app.generators import title_of
 from app.view import View, differs, state_differs
-from app.widgets import ElidedLabel, Heading, NumberField, Picture, small
+from app.widgets import ElidedLabel, Heading, MenuButton, NumberField, Picture, small
 
 _N_SCORES = 3
 _N_GALLERY = 4
+_LONGEST_TITLE = 22
+# What the menu of generators offers besides generators.
+_FILE, _FOLDER = object(), object()
 
 
 class ScoreTile(QFrame):
@@ -44,6 +49,9 @@ class BenchPanel(QFrame):
     """Seen and reconstructed."""
 
     wanted = Signal(dict)
+    generatorFileWanted = Signal()
+    generatorFolderWanted = Signal()
+    moreSeedsWanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -65,6 +73,12 @@ class BenchPanel(QFrame):
         self._seed.setObjectName("number")
         self._seed.setFixedWidth(52)
         self._seed.setToolTip("Seed of the generator; wheel and arrow keys change it")
+        self.generator = MenuButton("Generator that paints", "chip")
+        self.more_seeds = QToolButton(text="more seeds …")
+        self.more_seeds.setObjectName("chip")
+        self.more_seeds.setToolTip("The same decoded embedding with other noise, and the way to the "
+                                   "seen picture's own (Ctrl+G)")  # fmt: skip
+        self._view: View | None = None
         self._gallery = [Picture(f"Other painting {k + 1}") for k in range(_N_GALLERY)]
         self._gallery_notes = [ElidedLabel() for _ in range(_N_GALLERY)]
         self._seed_timer = QTimer(self, singleShot=True, interval=200)
@@ -88,6 +102,7 @@ class BenchPanel(QFrame):
         column.addLayout(scores)
         column.addLayout(self._controls())
         column.addLayout(self._other_paintings())
+        column.addLayout(self._generator_row())
 
     def _pictures(self) -> QGridLayout:
         grid = QGridLayout()
@@ -109,6 +124,14 @@ class BenchPanel(QFrame):
         row.addWidget(self._seed)
         return row
 
+    def _generator_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.addWidget(small("painted by"))
+        row.addWidget(self.generator)
+        row.addStretch()
+        row.addWidget(self.more_seeds)
+        return row
+
     def _other_paintings(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(6)
@@ -123,6 +146,8 @@ class BenchPanel(QFrame):
         self._average.toggled.connect(lambda on: self.wanted.emit({"average_repeats": on}))
         self._seed.valueChanged.connect(lambda _: self._seed_timer.start())
         self._seed_timer.timeout.connect(lambda: self.wanted.emit({"seed": self._seed.value()}))
+        self.generator.chosen.connect(self._choose_generator)
+        self.more_seeds.clicked.connect(self.moreSeedsWanted)
         for k, picture in enumerate(self._gallery[:-1]):
             picture.clicked.connect(lambda k=k: self._take_seed(k))
             picture.setCursor(Qt.CursorShape.PointingHandCursor)
@@ -139,7 +164,41 @@ class BenchPanel(QFrame):
     def _take_seed(self, k: int) -> None:
         self._seed.step(1 + k)
 
+    def _choose_generator(self, value: object) -> None:
+        # A refused choice would keep its tick: what holds is ticked until the view says otherwise.
+        self.offer_generators()
+        if value is _FILE:
+            self.generatorFileWanted.emit()
+        elif value is _FOLDER:
+            self.generatorFolderWanted.emit()
+        else:
+            self.wanted.emit({"generator": value})
+
+    def offer_generators(self) -> None:
+        """Fill the menu of generators, the chosen one ticked."""
+        if self._view is None:
+            return
+        chosen = self._view.state.generator
+        offered = [
+            (f"{c.title} ({c.missing})" if c.missing else c.title, c.value, c.value == chosen,
+             not c.missing)
+            for c in self._view.choices.generators
+        ]  # fmt: skip
+        if all(value != chosen for _, value, _, _ in offered):
+            offered.append((chosen, chosen, True, True))
+        offered += [
+            ("a file …", _FILE, False, True),
+            ("a diffusers folder …", _FOLDER, False, True),
+        ]
+        self.generator.offer(offered)
+        title = title_of(chosen)
+        self.generator.say(title if len(title) <= _LONGEST_TITLE else f"{title[:_LONGEST_TITLE]}…")
+
     def show_view(self, before: View | None, after: View) -> None:
+        self._view = after
+        if state_differs(before, after, "generator") or differs(before, after, "choices"):
+            self.offer_generators()
+        self.more_seeds.setEnabled(after.reconstruction is not None)
         if state_differs(before, after, "average_repeats"):
             self._average.blockSignals(True)
             self._average.setChecked(after.state.average_repeats)

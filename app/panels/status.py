@@ -9,7 +9,10 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton
 from app.view import View, differs
 from app.widgets import ElidedLabel, small
 
-_QUIET = frozenset({"scene", "concept", "card", "list", "thumbnails", "reconstruct", "gallery"})
+_QUIET = frozenset(
+    {"scene", "concept", "card", "list", "thumbnails", "reconstruct", "gallery", "samples",
+     "training", "sheet"}
+)  # fmt: skip
 
 
 class StatusPanel(QFrame):

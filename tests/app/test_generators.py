@@ -132,7 +132,7 @@ def test_another_trial_has_its_own_gallery_and_a_closed_one_paints_nothing(windo
 
 
 def test_a_generator_of_steps_shows_them_and_is_stopped_between_them(window, tmp_path):
-    path = write_flow(tmp_path / "slow.safetensors", steps=60)
+    path = write_flow(tmp_path / "slow.safetensors", steps=20)
     window.request(generator=str(path))
     assert window.wait_idle()
     halfway = []
