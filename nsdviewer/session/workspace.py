@@ -273,7 +273,9 @@ class Workspace:
             painter.require(self.embedding.name)
             return painter
 
-        return self.keep(("painter", path, device, offload), make)
+        # A training writes its generator's file anew; the key must notice.
+        written_ns = Path(path).stat().st_mtime_ns if path and Path(path).exists() else 0
+        return self.keep(("painter", path, written_ns, device, offload), make)
 
     @property
     def test_nsd_ids(self) -> NDArray[np.int64]:

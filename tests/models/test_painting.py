@@ -129,7 +129,7 @@ def test_a_file_of_another_resolution_does_not_load(tmp_path: Path) -> None:
     flow = FlowNetwork(FlowConfig(16, 8, widths=(8, 16)))
     header = {
         "network": FlowConfig(16, 8, widths=(16, 16)).to_dict(), "embedding": "conse",
-        "sampling": {"n_steps": 2, "guidance": 1.0},
+        "sampling": {"n_steps": 2, "order": 1, "guidance": 1.0},
     }  # fmt: skip
     save_checkpoint(path, "flow", flow.state_dict(), header)
     with pytest.raises(CheckpointError, match="do not fit its header"):

@@ -43,9 +43,14 @@ def velocity_loss(told: torch.Tensor, picture: torch.Tensor, t: torch.Tensor) ->
 
 
 def sample_path(
-    predict: Predict, noise: torch.Tensor, n_steps: int, watch: Watch | None = None
+    predict: Predict,
+    noise: torch.Tensor,
+    n_steps: int,
+    watch: Watch | None = None,
+    order: int = 2,
+    n_taken: int | None = None,
 ) -> torch.Tensor:
-    """Go from noise (t = 0) to a picture (t = 1) in `n_steps` steps of Heun's second order.
+    """Go from noise (t = 0) to a picture (t = 1) in `n_steps` equal steps.
 
     Parameters
     ----------
@@ -54,15 +59,19 @@ def sample_path(
     watch
         Called after each step with the fraction done and the clean picture told there; what it
         raises ends the sampling.
+    order
+        1 is Euler's step, which looks once; 2 is Heun's, which looks twice, but for the last.
+    n_taken
+        Stop after so many steps, at the noisy picture of time n_taken / n_steps.
     """
     x = noise
     times = step_times(n_steps)
-    for i in range(n_steps):
+    for i in range(n_steps if n_taken is None else n_taken):
         t, following = times[i], times[i + 1]
         told = predict(x, x.new_full((len(x),), t))
         velocity = (told - x) / (1 - t)
         ahead = x + (following - t) * velocity
-        if i + 1 < n_steps:
+        if order == 2 and i + 1 < n_steps:
             told_ahead = predict(ahead, x.new_full((len(x),), following))
             velocity = (velocity + (told_ahead - ahead) / (1 - following)) / 2
             ahead = x + (following - t) * velocity

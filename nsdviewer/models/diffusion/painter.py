@@ -35,7 +35,9 @@ class FlowPainter:
     Attributes
     ----------
     n_steps
-        Steps from noise to picture; each looks twice, the last once.
+        Steps from noise to picture.
+    order
+        Of the steps; see `sample_path`.
     guidance
         How far beyond the picture without an embedding towards the one with it; 1 is no guidance.
     """
@@ -45,6 +47,7 @@ class FlowPainter:
     path: Path
     n_steps: int
     guidance: float
+    order: int = 2
 
     @property
     def resolution(self) -> int:
@@ -89,7 +92,9 @@ class FlowPainter:
             watch = _Watch(pictures, part, progress, preview)
             predict = guided(self.network, vectors[part].to(device), self.guidance)
             with torch.inference_mode():
-                painted = sample_path(predict, noise[part].to(device), self.n_steps, watch)
+                painted = sample_path(
+                    predict, noise[part].to(device), self.n_steps, watch, self.order
+                )
             pictures[part] = to_pixels(painted)
         return pictures
 
@@ -126,10 +131,13 @@ def load_flow(path: Path, device: torch.device | None = None) -> FlowPainter:
         network.load_state_dict({k: v.float() for k, v in tensors.items()})
         n_steps = int(header["sampling"]["n_steps"])
         guidance = float(header["sampling"]["guidance"])
+        order = int(header["sampling"]["order"])
     except (KeyError, TypeError, ValueError, RuntimeError, RequestError) as error:
         raise CheckpointError(
             f"The tensors of {path} do not fit its header ({str(error).splitlines()[0]}); train or "
             "download it again."
         ) from error
     network = network.eval().requires_grad_(False)
-    return FlowPainter(network.to(device or torch.device("cpu")), header, path, n_steps, guidance)
+    return FlowPainter(
+        network.to(device or torch.device("cpu")), header, path, n_steps, guidance, order
+    )

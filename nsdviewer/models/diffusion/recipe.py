@@ -4,6 +4,10 @@ Beside the velocity's squared error the clean picture that the network tells is 
 photograph in the feature maps of a network, and its embedding with the photograph's. Both are ours:
 they make shapes appear in thousands of pictures where the plain loss takes millions. They bend the
 flow, which then no longer samples the training distribution exactly.
+
+A *rollout* starts as sampling does, from noise along the network's own way, and asks the picture
+told at the end of it to be the photograph and to mean what it was painted from. It tunes a trained
+decoder to the few steps that it will be sampled with, where its own errors are what it sees.
 """
 
 from collections.abc import Callable, Mapping
@@ -25,7 +29,7 @@ from nsdviewer.models.generators.recipe import (
     PictureBatch,
     cosine_rate,
 )
-from nsdviewer.models.lafite.losses import pseudo_text
+from nsdviewer.models.lafite.losses import info_nce, pseudo_text
 from nsdviewer.models.painter import noise_of_each
 from nsdviewer.models.perceptual import PictureReader, feature_distance, random_window
 
@@ -45,8 +49,12 @@ class FlowSettings:
         Of the two losses on the told picture; 0 leaves the feature network out.
     noise_only_share
         Share of the pictures shown at times below 0.05, where the embedding must tell everything.
-    n_sampling_steps, guidance
-        The header's; see `FlowPainter`.
+    rollout_share
+        Share of the batches that are rollouts.
+    pixel_weight, contrastive_weight
+        Of rollouts' further losses, as LAFITE's paired phase has them.
+    n_sampling_steps, sampling_order, guidance
+        The header's; see `FlowPainter`. Rollouts take the same steps, without guidance.
     """
 
     learning_rate: float = 1e-3
@@ -60,7 +68,11 @@ class FlowSettings:
     smallest_window: float = 0.6
     noise_only_share: float = 0.25
     ema_half_life_images: float = 1_500.0
+    rollout_share: float = 0.0
+    pixel_weight: float = 1.0
+    contrastive_weight: float = 0.5
     n_sampling_steps: int = 6
+    sampling_order: int = 2
     guidance: float = 2.0
 
     @classmethod
@@ -129,6 +141,45 @@ class FlowRecipe:
         return shown
 
     def _terms(self, batch: PictureBatch) -> dict[str, torch.Tensor]:
+        share = self.settings.rollout_share
+        if share and self._reader is not None and float(torch.rand(())) < share:
+            return self._rollout_terms(batch, self._reader)
+        return self._path_terms(batch)
+
+    def _rollout_terms(self, batch: PictureBatch, reader: PictureReader) -> dict[str, torch.Tensor]:
+        """Losses of the picture told after some steps of the network's own way."""
+        s, n, device = self.settings, len(batch), self._device
+        given = pseudo_text(batch.embedding, torch.rand(n, 1, device=device) * s.xi_max)
+        n_taken = int(torch.randint(s.n_sampling_steps, ()))
+        with torch.no_grad():
+            predict = guided(self.network, given, 1.0)
+            noise = torch.randn_like(batch.real)
+            x = sample_path(
+                predict, noise, s.n_sampling_steps, order=s.sampling_order, n_taken=n_taken
+            )
+        t = torch.full((n,), n_taken / s.n_sampling_steps, device=device)
+        told = self._tell(x, t, given)
+        window = random_window(told.shape[-1], s.smallest_window)
+        maps, embedding = reader.read(((told + 1) / 2).clamp(0, 1)[window])
+        with torch.no_grad():
+            real_maps = reader.maps(((batch.real + 1) / 2)[window])
+        coarse = F.l1_loss(F.avg_pool2d(told, 4), F.avg_pool2d(batch.real, 4))
+        missed = 1 - (embedding * batch.embedding).sum(1)
+        return {
+            "own_pixel": s.pixel_weight * (F.l1_loss(told, batch.real) + 2 * coarse),
+            "own_feature": s.feature_weight * feature_distance(maps, real_maps).mean(),
+            "own_cosine": s.cosine_weight * missed.mean(),
+            "own_contrastive": s.contrastive_weight * info_nce(embedding, batch.embedding),
+        }
+
+    def _tell(self, x: torch.Tensor, t: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
+        half = self._half_dtype
+        with torch.autocast(self._device.type, dtype=half, enabled=half is not None):
+            told: torch.Tensor = self.network(x, t, embedding)
+        return told.float()
+
+    def _path_terms(self, batch: PictureBatch) -> dict[str, torch.Tensor]:
+        """Losses on the straight path from noise to photograph."""
         s, n, device = self.settings, len(batch), self._device
         xi = torch.rand(n, 1, device=device) * s.xi_max
         given = pseudo_text(batch.embedding, xi)
@@ -137,10 +188,7 @@ class FlowRecipe:
         early = torch.rand(n, device=device) < s.noise_only_share
         t = torch.where(early, 0.05 * torch.rand(n, device=device), draw_times(n, device))
         x = between(torch.randn_like(batch.real), batch.real, t)
-        half = self._half_dtype
-        with torch.autocast(device.type, dtype=half, enabled=half is not None):
-            told = self.network(x, t, given)
-        told = told.float()
+        told = self._tell(x, t, given)
         terms = {"velocity": velocity_loss(told, batch.real, t).mean()}
         if self._reader is None:
             return terms
@@ -161,12 +209,17 @@ class FlowRecipe:
         e = F.normalize(embeddings.to(self._device), dim=1)
         with torch.inference_mode():
             predict = guided(self.average.network, e, self.settings.guidance)
-            return sample_path(predict, noise, self.settings.n_sampling_steps)
+            s = self.settings
+            return sample_path(predict, noise, s.n_sampling_steps, order=s.sampling_order)
 
     def header(self) -> dict[str, Any]:
         """The network and how to sample."""
         s = self.settings
-        sampling = {"n_steps": s.n_sampling_steps, "guidance": s.guidance}
+        sampling = {
+            "n_steps": s.n_sampling_steps,
+            "order": s.sampling_order,
+            "guidance": s.guidance,
+        }
         return {"network": self.config.to_dict(), "recipe": asdict(s), "sampling": sampling}
 
     def weights(self) -> dict[str, torch.Tensor]:

@@ -29,9 +29,7 @@ from nsdviewer.models.generators.image_blocks import read_journal
 from nsdviewer.models.generators.image_set import SET_FILE, open_image_set
 from nsdviewer.models.generators.plan import GeneratorPlan
 from nsdviewer.models.generators.run import PICTURES_FOLDER, WEIGHTS_FILE
-from nsdviewer.models.runs.run_files import LOG_FILE, PLAN_FILE
-
-_LOCK_FILE = "run.lock"
+from nsdviewer.models.runs.run_files import LOCK_FILE, LOG_FILE, PLAN_FILE
 
 
 class Stage(Enum):
@@ -191,7 +189,7 @@ def is_training(folder: Path) -> bool:
     Asked with a shared lock that is given back at once and never waited for; no file is made.
     """
     try:
-        stream = (folder / _LOCK_FILE).open("rb")
+        stream = (folder / LOCK_FILE).open("rb")
     except OSError:
         return False
     with stream:

@@ -304,4 +304,5 @@ def _sum_up(left_out: tuple[str, ...] | list[str], n_all: int) -> str:
     named = " ".join(left_out[:_N_NAMED])
     n_more = len(left_out) - _N_NAMED
     rest = f" {n_more} more are named in {SET_FILE}." if n_more > 0 else ""
-    return f"{len(left_out)} of {n_all} pictures are left out. {named}{rest}"
+    verb = "is" if len(left_out) == 1 else "are"
+    return f"{len(left_out)} of {n_all} pictures {verb} left out. {named}{rest}"

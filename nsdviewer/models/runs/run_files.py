@@ -28,7 +28,7 @@ STATE_FILE = "state.safetensors"
 PREVIOUS_STATE_FILE = "state-previous.safetensors"
 BEST_FILE = "best.safetensors"
 BACKBONE_FILE = "backbone.safetensors"
-_LOCK_FILE = "run.lock"
+LOCK_FILE = "run.lock"
 STATE_KIND = "training"
 BEST_KIND = "network"
 
@@ -47,7 +47,7 @@ def only_trainer(folder: Path, is_writer: bool = True) -> Iterator[None]:
     if not is_writer:
         yield
         return
-    with (folder / _LOCK_FILE).open("a") as stream:
+    with (folder / LOCK_FILE).open("a") as stream:
         try:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -24,6 +24,7 @@ from tests.models.generators.tiny import (
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "flow": ("flow", {}),
+    "flow, rollouts": ("flow", {"rollout_share": 0.5, "n_sampling_steps": 3}),
     "lafite, small": ("lafite", {"paired_share": 0.5}),
     "lafite, published": (
         "lafite",
@@ -90,6 +91,7 @@ def test_every_term_is_learnt_from(tmp_path: Path, conse: ConseEmbedding, name: 
     terms = {k for line in read_log(tmp_path) for k in line.get("terms", {})}
     expected = {
         "flow": {"velocity", "feature", "cosine"},
+        "flow, rollouts": {"velocity", "own_pixel", "own_feature", "own_cosine", "own_contrastive"},
         "lafite, published": {
             "game", "semantic", "contrastive", "path", "d_game", "d_semantic", "d_r1",
             "perturbation",
