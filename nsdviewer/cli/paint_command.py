@@ -25,9 +25,15 @@ def add_paint(commands: Commands) -> None:
     )  # fmt: skip
     paint.add_argument("--key", default="", help="array of the .npz; decoded")
     paint.add_argument("--rows", default="", metavar="0,5,8:12", help="rows to paint; all")
-    paint.add_argument("--text", action="append", default=[], help="paint a text's embedding")
-    paint.add_argument("--image", type=Path, action="append", default=[], help="and a picture's")
-    paint.add_argument("--seeds", default="0", metavar="0:8", help="one picture for each")
+    paint.add_argument(
+        "--text", action="append", default=[], help="paint what a photo of TEXT would show"
+    )
+    paint.add_argument(
+        "--image", type=Path, action="append", default=[], help="paint a photograph's embedding"
+    )
+    paint.add_argument(
+        "--seeds", default="0", metavar="0:8", help="of the noise: a picture for each"
+    )
     paint.add_argument(
         "--between", type=int, default=None, metavar="N", help="N pictures from the first to the second"
     )  # fmt: skip

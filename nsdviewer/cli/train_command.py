@@ -1,6 +1,7 @@
 """The command that trains a generator."""
 
 import argparse
+import os
 import signal
 import threading
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 from nsdviewer.cli.options import Commands, when_asked
 from nsdviewer.errors import RequestError
-from nsdviewer.jobs import StreamProgress
+from nsdviewer.jobs import Progress, SilentProgress, StreamProgress
 
 
 def add_train(commands: Commands) -> None:
@@ -27,7 +28,10 @@ def add_train(commands: Commands) -> None:
         "training knows it",
     )  # fmt: skip
     train.add_argument("--resolution", type=int, default=None, help="side in pixels; 64")
-    train.add_argument("--out", type=Path, required=True, metavar="DIR")
+    train.add_argument(
+        "--out", type=Path, required=True, metavar="DIR",
+        help="the training's folder: state, weights (generator.safetensors), curves, sheets",
+    )  # fmt: skip
     train.add_argument("--resume", action="store_true", help="go on from the folder's last state")
     train.add_argument(
         "--model", choices=("lafite", "flow"), default=None,
@@ -36,7 +40,7 @@ def add_train(commands: Commands) -> None:
     train.add_argument(
         "--full", action="store_true", help="the published size and recipe; wants a GPU"
     )
-    train.add_argument("--embedding", default=None, help="conse, or open_clip:MODEL/TAG")
+    train.add_argument("--embedding", default=None, help="conse (usual), or open_clip:MODEL/TAG")
     train.add_argument(
         "--captions", action="store_true", help="condition on captions too, where there are any"
     )
@@ -48,18 +52,29 @@ def add_train(commands: Commands) -> None:
         "--start-from", type=Path, default=None, metavar="G.safetensors",
         help="begin with a generator's weights, for example an imported one",
     )  # fmt: skip
-    train.add_argument("--n-images", type=int, default=None, help="length in pictures shown")
-    train.add_argument("--batch", type=int, default=None, help="pictures a step")
+    train.add_argument(
+        "--n-images",
+        type=int,
+        default=None,
+        help="length in pictures shown; lafite 48,000, flow 40,000, more with --full",
+    )
+    train.add_argument(
+        "--batch", type=int, default=None, help="pictures a step, of all processes; 8"
+    )
     train.add_argument(
         "--crops", type=int, default=None, help="crops a picture; 10, of many pictures 1"
     )
-    train.add_argument("--seed", type=int, default=None)
+    train.add_argument("--seed", type=int, default=None, help="0")
     train.add_argument(
-        "--precision", choices=("float32", "bfloat16", "float16"), default=None, help="on a GPU"
+        "--precision",
+        choices=("float32", "bfloat16", "float16"),
+        default=None,
+        help="on a GPU; float32, with --full less",
     )
     train.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE",
-        help="any other setting of network or recipe, for example --set ada=true",
+        help="any other setting of plan, network or recipe, for example --set ada=true; "
+        "an unknown NAME lists them all",
     )  # fmt: skip
     train.add_argument("--device", default="auto", help="cpu, cuda or mps; the best there is")
     train.set_defaults(run=when_asked("train_command", "run_train"))
@@ -94,11 +109,15 @@ def run_train(arguments: argparse.Namespace) -> int:
         changes=changes,
     )
     asked = UntilAsked(None)
+    leads = os.environ.get("RANK", "0") == "0"
+    shown: Progress = StreamProgress(period_s=10) if leads else SilentProgress()
     # A training that is stopped writes its state first; only the main thread hears signals.
     if threading.current_thread() is threading.main_thread():
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, asked.ask)
-    print(train_generator(request, _Both(StreamProgress(period_s=10), asked)))
+    weights = train_generator(request, _Both(shown, asked))
+    if leads:
+        print(weights)
     return 0
 
 

@@ -78,7 +78,7 @@ def require_embedding(painter: Painter, embedding: str) -> None:
 
 
 def checked_embeddings(embeddings: NDArray[np.floating], n_embedding: int) -> torch.Tensor:
-    """Return (n, n_embedding) embeddings as a float32 tensor.
+    """Return (n, n_embedding) embeddings as a float32 tensor, brought to length 1.
 
     Raises
     ------
@@ -100,7 +100,8 @@ def checked_embeddings(embeddings: NDArray[np.floating], n_embedding: int) -> to
             f"Embedding {row} of {len(values)} {what}, so it shows no picture; leave it out or "
             "decode it again."
         )
-    return torch.from_numpy(np.array(values, np.float32, order="C"))
+    vectors = torch.from_numpy(np.array(values, np.float32, order="C"))
+    return torch.nn.functional.normalize(vectors, dim=1)
 
 
 def seed_of_each(seed: Seeds, n_pictures: int) -> list[int]:
@@ -121,6 +122,8 @@ def seed_of_each(seed: Seeds, n_pictures: int) -> list[int]:
 
 def noise_of_each(seeds: Sequence[int], shape: tuple[int, ...]) -> torch.Tensor:
     """Return (n, *shape) standard normal noise; a seed gives the same on every device."""
+    if not seeds:
+        return torch.zeros(0, *shape)
     drawn = {s: np.random.default_rng(s).standard_normal(shape, np.float32) for s in set(seeds)}
     return torch.from_numpy(np.stack([drawn[s] for s in seeds]))
 

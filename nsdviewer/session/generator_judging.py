@@ -16,33 +16,31 @@ _BATCH = 32
 
 
 class DistanceJudge:
-    """FID and KID between training pictures and those painted from their embeddings.
+    """FID and KID between training pictures and those painted from the embeddings of others.
 
-    The names of the figures carry the network's: one network's distance says nothing about
-    another's.
+    Painted ones resemble the very pictures whose embeddings they come from; so every second picture
+    is painted from, and the rest is compared with. Each has noise of its own. The names of the
+    figures carry the network's: one network's distance says nothing about another's.
     """
 
     def __init__(self, run: GeneratorRun, device: str) -> None:
         images = run.images
         first_crops = np.flatnonzero(np.diff(images.source, prepend=-1) != 0)
         spread = np.linspace(0, len(first_crops) - 1, min(_MOST_PICTURES, len(first_crops)))
-        self._chosen = first_crops[np.unique(spread.round().astype(int))]
+        chosen = first_crops[np.unique(spread.round().astype(int))]
+        self._painted_from, self._compared_with = chosen[::2], chosen[1::2]
         self._images, self._device = images, device
 
     def __call__(self, paint: Paint) -> dict[str, float]:
         """Return the figures by name."""
 
         def painted() -> Iterator[NDArray[np.uint8]]:
-            for part in self._parts:
-                yield paint(np.array(self._images.embeddings[part], np.float32))
+            for part in _parts(self._painted_from):
+                vectors = np.array(self._images.embeddings[part], np.float32)
+                yield paint(vectors, [int(index) for index in part])
 
         found = compare(self._real, summarise(painted(), self._network), self._network)
         return {f"FID {self._network.title}": found.fid, f"KID {self._network.title}": found.kid}
-
-    @property
-    def _parts(self) -> list[NDArray[np.int64]]:
-        starts = range(0, len(self._chosen), _BATCH)
-        return [self._chosen[start : start + _BATCH] for start in starts]
 
     @cached_property
     def _network(self) -> PictureFeatures:
@@ -50,4 +48,9 @@ class DistanceJudge:
 
     @cached_property
     def _real(self) -> FeatureSummary:
-        return summarise((self._images.pixels[part] for part in self._parts), self._network)
+        pictures = (self._images.pixels[part] for part in _parts(self._compared_with))
+        return summarise(pictures, self._network)
+
+
+def _parts(chosen: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return [chosen[start : start + _BATCH] for start in range(0, len(chosen), _BATCH)]

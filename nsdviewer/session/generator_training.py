@@ -10,7 +10,7 @@ from nsdviewer.errors import CheckpointError, RequestError, suggestion
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.models.checkpoints import load_checkpoint, read_header
 from nsdviewer.models.embeddings import Embedding
-from nsdviewer.models.generators.image_set import build_image_set, open_image_set
+from nsdviewer.models.generators.image_set import SET_FILE, build_image_set, open_image_set
 from nsdviewer.models.generators.memory import require_memory
 from nsdviewer.models.generators.plan import GeneratorPlan
 from nsdviewer.models.generators.recipe import Recipe
@@ -97,17 +97,20 @@ def train_generator(request: GeneratorRequest, progress: Progress) -> Path:
             request.out.mkdir(parents=True, exist_ok=True)
         with only_trainer(request.out, world.leads):
             start, embedding = _start(request)
+            embedding.to(device)
+            recipe = build_recipe(start.plan, embedding, device)
+            require_memory(recipe, start.plan, embedding.dimension, device, world.size, progress)
+            if start.start_from is not None:
+                _begin_from(recipe, start.start_from)
             if world.leads:
                 begin_run(request.out, start)
             world.wait()
-            make_deterministic(start.plan.n_threads)
             run = _with_pictures(request.out, start, embedding, world, progress)
-            embedding.to(device)
-            recipe = build_recipe(start.plan, embedding, device)
-            require_memory(recipe, run, device, world.size, progress)
-            state = read_state(request.out)
-            if state is None and start.start_from is not None:
-                _begin_from(recipe, start.start_from)
+            make_deterministic(start.plan.n_threads)
+            # The leader first: it puts the files in order.
+            state = read_state(request.out) if world.leads else None
+            world.wait()
+            state = state if world.leads else read_state(request.out)
             judge = DistanceJudge(run, device.type) if world.leads else None
             trainer = Trainer(run, recipe, device, world, state, judge)
             trainer.train(PartProgress(progress, _PICTURES_SHARE, 1))
@@ -143,11 +146,13 @@ def _start(request: GeneratorRequest) -> tuple[RunStart, Embedding]:
                 "an --out elsewhere."
             )
         root, begun = (p.absolute() if p else None for p in (request.nsd_root, request.start_from))
+        source = open_picture_source(images, nsd_root=root)
+        if request.captions and not any(source.captions(i) for i in range(len(source))):
+            raise RequestError(f"{source.title} has no captions; leave out --captions.")
         n_crops = request.n_crops
         if n_crops is None:
             # Many pictures make up for crops, and ten crops of each would fill a disk.
-            is_small = len(open_picture_source(images, nsd_root=root)) <= _N_PICTURES_WITH_CROPS
-            n_crops = _N_CROPS if is_small else 1
+            n_crops = _N_CROPS if len(source) <= _N_PICTURES_WITH_CROPS else 1
         return RunStart(plan, images, n_crops, request.captions, root, begun), embedding
     start = read_start(request.out)
     embedding = load_embedding(request.embedding or start.plan.embedding)
@@ -197,7 +202,14 @@ def plan_generator(request: GeneratorRequest, embedding: Embedding) -> Generator
     plan = make(request.resolution or _RESOLUTION, embedding, request.captions)
     values = plan.to_dict() | {"seed": request.seed or 0}
     if request.start_from is not None:
-        values["network"] = _network_of(request.start_from, name, embedding)
+        network = _network_of(request.start_from, name, embedding)
+        if request.resolution not in (None, network["resolution"]):
+            raise CheckpointError(
+                f"{request.start_from} paints {network['resolution']} × {network['resolution']} "
+                f"pixels, not {request.resolution}; leave out --resolution, or begin with another "
+                "file."
+            )
+        values["network"] = network
     own = set(values) - {"kind", "embedding", "network", "recipe"}
     known_of = {"network": [f.name for f in fields(KINDS[name].network)], "recipe": plan.recipe}
     for key, value in request.changes.items():
@@ -246,7 +258,7 @@ def _with_pictures(
     folder: Path, start: RunStart, embedding: Embedding, world: World, progress: Progress
 ) -> GeneratorRun:
     """Return the run with its pictures, cropped and embedded by the leading process."""
-    if world.leads:
+    if world.leads and not (folder / PICTURES_FOLDER / SET_FILE).exists():
         source = open_picture_source(start.images, nsd_root=start.nsd_root)
         build_image_set(
             source, embedding, int(start.plan.network["resolution"]), start.n_crops,

@@ -4,16 +4,18 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
 from nsdviewer.cli.main import main
 from nsdviewer.models.generators.run import WEIGHTS_FILE
 from nsdviewer.models.painting import load_painter
-from nsdviewer.models.runs.run_files import STATE_FILE
+from nsdviewer.models.runs.run_files import STATE_FILE, read_log
 from tests.models.generators.tiny import (
     curves_of,
     kill_while_training,
@@ -56,14 +58,24 @@ def test_killed_with_sigkill_it_ends_as_if_nothing_had_happened(
     assert header["finished"]
 
 
-def test_two_processes_train_together_and_are_killed_together(
-    tmp_path: Path, pictures: Path
-) -> None:
+def test_two_processes_train_together_and_go_on_together(tmp_path: Path, pictures: Path) -> None:
     out = tmp_path / "two"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
+    command = [*torchrun, "-m", "app", "train", "generator"]
+    child = subprocess.Popen(
+        [*command, *words("lafite", pictures, out, 120)],
+        env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    while len(read_log(out) if out.exists() else []) < 2:
+        assert child.poll() is None, child.stderr.read() if child.stderr else ""
+        time.sleep(0.05)
+    # The workers have sessions of their own and would outlive the one that started them.
+    for process in [psutil.Process(child.pid), *psutil.Process(child.pid).children(recursive=True)]:
+        process.kill()
+    child.wait()
     done = subprocess.run(
-        [*torchrun, "-m", "app", "train", "generator", *words("lafite", pictures, out, 120)],
+        [*command, "--out", str(out), "--resume"],
         env=environment, capture_output=True, check=False, timeout=500,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr.decode()[-3000:]
@@ -139,6 +151,24 @@ def test_a_training_begins_where_another_generator_stands(
         (["--set", "xi=3"], "between 0 and 1"),
         (["--resume"], "no training to resume"),
         (["--captions"], "caption"),
+        (["--captions", "--model", "flow"], "pictures alone"),
+        (["--batch", "1"], "at least two"),
+        *(
+            (["--set", f"{name}={value}"], name)
+            for name, value in (
+                ("r1_every", "0"),
+                ("log_every_steps", "0"),
+                ("learning_rate", "fast"),
+                ("checkpoint_every_s", "often"),
+                ("n_threads", "1.5"),
+                ("batch_size", "2.5"),
+                ("perturbation", "much"),
+                ("ada", "3"),
+                ("n_z", "0"),
+                ("learning_rate", "nan"),
+            )
+        ),
+        (["--set", "perturbation=trainable", "--set", "xi=1"], "between 0 and 1"),
     ],
 )
 def test_what_cannot_be_trained_is_one_sentence(
@@ -153,6 +183,20 @@ def test_what_cannot_be_trained_is_one_sentence(
     told = capsys.readouterr().err
     assert sentence in told
     assert "Traceback" not in told
+    assert not (tmp_path / "run" / "plan.json").exists()
+
+
+@pytest.mark.parametrize(
+    "setting", ["n_sampling_steps=0", "guidance=much", "widths=a,b", "sampling_order=3", "patch=0"]
+)
+def test_a_flow_that_cannot_be_is_one_sentence(
+    tmp_path: Path, pictures: Path, capsys: pytest.CaptureFixture[str], setting: str
+) -> None:
+    given = [*words("flow", pictures, tmp_path / "run", 8), "--set", setting]
+    assert main(["train", "generator", *given]) == 1
+    told = capsys.readouterr().err
+    assert "Traceback" not in told
+    assert len(told.strip().splitlines()) == 1
 
 
 def test_too_much_memory_is_told_before_it_starts(

@@ -38,7 +38,18 @@ class FlowConfig:
     n_seed: int = 16
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "widths", tuple(self.widths))
+        for name in ("resolution", "n_embedding", "patch", "n_blocks", "n_condition", "n_seed"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise RequestError(
+                    f"The setting '{name}' is a whole number from 1 upwards, not {value!r}."
+                )
+        widths = self.widths if isinstance(self.widths, list | tuple) else [self.widths]
+        if not widths or not all(isinstance(w, int) and w > 0 for w in widths):
+            raise RequestError(
+                f"The setting 'widths' is whole numbers such as 48,96,208, not {self.widths!r}."
+            )
+        object.__setattr__(self, "widths", tuple(widths))
         side = self.resolution
         if side < 16 or side & (side - 1):
             raise RequestError(

@@ -10,7 +10,7 @@ told at the end of it to be the photograph and to mean what it was painted from.
 decoder to the few steps that it will be sampled with, where its own errors are what it sees.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,16 +18,19 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from nsdviewer.errors import RequestError
 from nsdviewer.models.diffusion.config import FlowConfig
 from nsdviewer.models.diffusion.flow import between, draw_times, guided, sample_path, velocity_loss
 from nsdviewer.models.diffusion.network import FlowNetwork
 from nsdviewer.models.diffusion.painter import KIND
+from nsdviewer.models.generators.plan import check_settings, require_at_least_one
 from nsdviewer.models.generators.recipe import (
     Descent,
     Moment,
     MovingAverage,
     PictureBatch,
     cosine_rate,
+    mix_embeddings,
 )
 from nsdviewer.models.lafite.losses import info_nce, pseudo_text
 from nsdviewer.models.painter import noise_of_each
@@ -51,6 +54,9 @@ class FlowSettings:
         Share of the pictures shown at times below 0.05, where the embedding must tell everything.
     rollout_share
         Share of the batches that are rollouts.
+    mixed_share
+        Rollouts: share of each batch whose embedding lies between those of two photographs; such
+        samples have no photograph to be compared with, only an embedding to hit.
     pixel_weight, contrastive_weight
         Of rollouts' further losses, as LAFITE's paired phase has them.
     n_sampling_steps, sampling_order, guidance
@@ -69,11 +75,23 @@ class FlowSettings:
     noise_only_share: float = 0.25
     ema_half_life_images: float = 1_500.0
     rollout_share: float = 0.0
+    mixed_share: float = 0.3
     pixel_weight: float = 1.0
     contrastive_weight: float = 0.5
     n_sampling_steps: int = 6
     sampling_order: int = 2
     guidance: float = 2.0
+
+    def __post_init__(self) -> None:
+        check_settings(self)
+        require_at_least_one(self, ("n_sampling_steps", "sampling_order"))
+        if self.sampling_order > 2:
+            raise RequestError(f"Sampling is of order 1 or 2, not {self.sampling_order}.")
+        for name in ("xi_max", "dropped_share", "noise_only_share", "rollout_share", "mixed_share"):
+            if getattr(self, name) > 1:
+                raise RequestError(
+                    f"The setting '{name}' lies between 0 and 1, not {getattr(self, name)}."
+                )
 
     @classmethod
     def full(cls) -> "FlowSettings":
@@ -149,7 +167,9 @@ class FlowRecipe:
     def _rollout_terms(self, batch: PictureBatch, reader: PictureReader) -> dict[str, torch.Tensor]:
         """Losses of the picture told after some steps of the network's own way."""
         s, n, device = self.settings, len(batch), self._device
-        given = pseudo_text(batch.embedding, torch.rand(n, 1, device=device) * s.xi_max)
+        has_photograph = torch.rand(n, device=device) >= s.mixed_share
+        target = mix_embeddings(batch.embedding, batch.other, has_photograph)
+        given = pseudo_text(target, torch.rand(n, 1, device=device) * s.xi_max)
         n_taken = int(torch.randint(s.n_sampling_steps, ()))
         with torch.no_grad():
             predict = guided(self.network, given, 1.0)
@@ -161,16 +181,19 @@ class FlowRecipe:
         told = self._tell(x, t, given)
         window = random_window(told.shape[-1], s.smallest_window)
         maps, embedding = reader.read(((told + 1) / 2).clamp(0, 1)[window])
-        with torch.no_grad():
-            real_maps = reader.maps(((batch.real + 1) / 2)[window])
-        coarse = F.l1_loss(F.avg_pool2d(told, 4), F.avg_pool2d(batch.real, 4))
-        missed = 1 - (embedding * batch.embedding).sum(1)
-        return {
-            "own_pixel": s.pixel_weight * (F.l1_loss(told, batch.real) + 2 * coarse),
-            "own_feature": s.feature_weight * feature_distance(maps, real_maps).mean(),
-            "own_cosine": s.cosine_weight * missed.mean(),
-            "own_contrastive": s.contrastive_weight * info_nce(embedding, batch.embedding),
+        terms = {
+            "own_cosine": s.cosine_weight * (1 - (embedding * target).sum(1)).mean(),
+            "own_contrastive": s.contrastive_weight * info_nce(embedding, target),
         }
+        if has_photograph.any():
+            own, photo = told[has_photograph], batch.real[has_photograph]
+            with torch.no_grad():
+                real_maps = reader.maps(((photo + 1) / 2)[window])
+            coarse = F.l1_loss(F.avg_pool2d(own, 4), F.avg_pool2d(photo, 4))
+            terms["own_pixel"] = s.pixel_weight * (F.l1_loss(own, photo) + 2 * coarse)
+            own_maps = [m[has_photograph] for m in maps]
+            terms["own_feature"] = s.feature_weight * feature_distance(own_maps, real_maps).mean()
+        return terms
 
     def _tell(self, x: torch.Tensor, t: torch.Tensor, embedding: torch.Tensor) -> torch.Tensor:
         half = self._half_dtype
@@ -202,10 +225,10 @@ class FlowRecipe:
         terms["cosine"] = s.cosine_weight * (missed * ~is_dropped).mean()
         return terms
 
-    def paint(self, embeddings: torch.Tensor, seed: int) -> torch.Tensor:
+    def paint(self, embeddings: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
         """Paint with the averaged weights; see `Recipe.paint`."""
         side = self.config.resolution
-        noise = noise_of_each([seed] * len(embeddings), (3, side, side)).to(self._device)
+        noise = noise_of_each(seeds, (3, side, side)).to(self._device)
         e = F.normalize(embeddings.to(self._device), dim=1)
         with torch.inference_mode():
             predict = guided(self.average.network, e, self.settings.guidance)

@@ -3,14 +3,15 @@
 from dataclasses import dataclass
 
 import torch
+from torch import nn
 
 from nsdviewer.errors import RequestError
 from nsdviewer.jobs import Progress
-from nsdviewer.models.generators.recipe import PictureBatch, Recipe
-from nsdviewer.models.generators.run import GeneratorRun
+from nsdviewer.models.generators.plan import GeneratorPlan
+from nsdviewer.models.generators.recipe import PictureBatch, Recipe, pictures_of_each
 from nsdviewer.models.runs.memory import USABLE_SHARE, free_memory, gib, kept_bytes, module_bytes
 
-_N_MEASURED = 2
+_N_MEASURED = (2, 4)
 # Gradients on their way and what the allocator cannot use again, beside what the forward keeps.
 _BACKWARD_FACTOR = 1.65
 
@@ -39,44 +40,61 @@ class GeneratorMemory:
         return self.weights + self.learning + self.activations
 
 
-def estimate_memory(recipe: Recipe, run: GeneratorRun, n_own: int) -> GeneratorMemory:
-    """Estimate from one forward pass of two pictures, on the recipe's device.
+def estimate_memory(
+    recipe: Recipe, resolution: int, n_embedding: int, n_own: int
+) -> GeneratorMemory:
+    """Estimate from forward passes of very few pictures, on the recipe's device.
 
     Parameters
     ----------
     n_own
         Pictures a step of this process.
     """
-    some = next(iter(recipe.modules.values()))
-    device = next(some.parameters()).device
-    side, d = run.images.pixels.shape[1], run.images.embeddings.shape[1]
-    e = torch.nn.functional.normalize(torch.ones(_N_MEASURED, d, device=device), dim=1)
-    batch = PictureBatch(torch.zeros(_N_MEASURED, 3, side, side, device=device), e, e, None)
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        kept, _ = kept_bytes(recipe.measure(batch), some)
-    weights = sum(module_bytes(m) for m in recipe.modules.values())
+    modules = recipe.modules.values()
+    device = next(next(iter(modules)).parameters()).device
+    everything = nn.ModuleList(modules)
+
+    def kept_of(n: int) -> int:
+        e = torch.nn.functional.normalize(torch.ones(n, n_embedding, device=device), dim=1)
+        real = torch.zeros(n, 3, resolution, resolution, device=device)
+        with torch.random.fork_rng([device] if device.type == "cuda" else []):
+            return kept_bytes(recipe.measure(PictureBatch(real, e, e, None)), everything)[0]
+
+    few, more = (kept_of(n) for n in _N_MEASURED)
+    # The part that grows with the pictures; what is left belongs to weights of frozen networks.
+    each = max(more - few, 0) / (_N_MEASURED[1] - _N_MEASURED[0])
+    fixed = max(few - each * _N_MEASURED[0], 0)
     trained = sum(
         p.numel() * p.element_size()
         for optimizer in recipe.optimizers.values()
         for group in optimizer.param_groups
         for p in group["params"]
     )
-    activations = round(_BACKWARD_FACTOR * kept / _N_MEASURED * n_own)
-    return GeneratorMemory(weights, 3 * trained, activations)
+    return GeneratorMemory(
+        weights=sum(module_bytes(m) for m in modules),
+        learning=3 * trained,
+        activations=round(fixed + _BACKWARD_FACTOR * each * n_own),
+    )
 
 
 def require_memory(
-    recipe: Recipe, run: GeneratorRun, device: torch.device, n_processes: int, progress: Progress
+    recipe: Recipe,
+    plan: GeneratorPlan,
+    n_embedding: int,
+    device: torch.device,
+    n_processes: int,
+    progress: Progress,
 ) -> GeneratorMemory:
     """Return the estimate, told through `progress`.
 
     Raises
     ------
     RequestError
-        If more is needed than is free; it names the batch that would do.
+        If more is needed than is free; it names the batch that would do. If the batch cannot be
+        divided among the processes.
     """
-    n_own = max(run.plan.batch_size // n_processes, 1)
-    found = estimate_memory(recipe, run, n_own)
+    n_own = pictures_of_each(plan.batch_size, n_processes)
+    found = estimate_memory(recipe, int(plan.network["resolution"]), n_embedding, n_own)
     if device.type == "mps":
         return found
     free = free_memory(device)
@@ -87,7 +105,9 @@ def require_memory(
     wanted = found.needed - found.weights
     if wanted > usable:
         fitting = int((usable - found.learning) / max(found.activations / n_own, 1))
-        advice = f"try --batch {fitting}" if fitting >= 1 else "choose a smaller network"
+        advice = (
+            f"try --batch {fitting * n_processes}" if fitting >= 2 else "choose a smaller network"
+        )
         raise RequestError(
             f"This training takes {told} on {device}; {advice}, another device, or close other "
             "programs."

@@ -1,6 +1,6 @@
 """How a generator is trained, whatever its kind: what a run folder keeps and a resumed run obeys."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from enum import Enum
 from typing import Any
@@ -53,11 +53,11 @@ class GeneratorPlan:
     n_threads: int = 1
 
     def __post_init__(self) -> None:
-        for name in ("n_images", "batch_size", "sheet_every_images", "n_threads"):
-            if getattr(self, name) < 1:
-                raise RequestError(f"A training's {name} is at least 1, not {getattr(self, name)}.")
-        if self.seed < 0:
-            raise RequestError(f"A seed is a number from 0 upwards, not {self.seed}.")
+        check_settings(self)
+        counts = (
+            "n_images", "batch_size", "sheet_every_images", "log_every_steps", "n_threads",
+        )  # fmt: skip
+        require_at_least_one(self, counts)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as a JSON-serialisable dict."""
@@ -93,6 +93,38 @@ class GeneratorPlan:
             elif field.name not in free and mine != theirs:
                 found.append(field.name)
         return found
+
+
+def check_settings(settings: Any) -> None:
+    """Raise `RequestError` where a field of a dataclass is of another kind than its default.
+
+    Whole numbers are at least 0, numbers finite and at least 0. Fields without a default, and those
+    whose default is none of truth, number or word, are not looked at.
+    """
+    for field in fields(settings):
+        value, usual = getattr(settings, field.name), field.default
+        if isinstance(usual, bool):
+            fits, what = isinstance(value, bool), "true or false"
+        elif isinstance(usual, int):
+            fits = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+            what = "a whole number from 0 upwards"
+        elif isinstance(usual, float):
+            is_number = isinstance(value, int | float) and not isinstance(value, bool)
+            fits, what = is_number and 0 <= value < float("inf"), "a number from 0 upwards"
+        else:
+            continue
+        if not fits:
+            raise RequestError(f"The setting '{field.name}' is {what}, not {value!r}.")
+
+
+def require_at_least_one(settings: Any, names: Iterable[str]) -> None:
+    """Raise `RequestError` where one of the named fields is no whole number from 1 upwards."""
+    for name in names:
+        value = getattr(settings, name)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise RequestError(
+                f"The setting '{name}' is a whole number from 1 upwards, not {value!r}."
+            )
 
 
 def _plain(value: object) -> object:

@@ -5,7 +5,7 @@ processes. A further kind of generator is one recipe and one line in the registr
 """
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from nsdviewer.errors import RequestError
 from nsdviewer.models.runs.distribution import World
 
 
@@ -128,8 +129,8 @@ class Recipe(Protocol):
         """Take one step; returns the weighted terms of the loss by name, detached."""
         ...
 
-    def paint(self, embeddings: torch.Tensor, seed: int) -> torch.Tensor:
-        """Paint (n, 3, r, r) about [−1, 1] with the averaged weights."""
+    def paint(self, embeddings: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
+        """Paint (n, 3, r, r) about [−1, 1] with the averaged weights, each with its seed."""
         ...
 
     def header(self) -> dict[str, Any]:
@@ -151,7 +152,7 @@ class Recipe(Protocol):
         ...
 
     def measure(self, batch: PictureBatch) -> Callable[[], object]:
-        """Return the forward pass of the step that keeps most, to estimate memory from."""
+        """Return a step's forward pass, which changes nothing, to estimate memory from."""
         ...
 
 
@@ -182,6 +183,31 @@ class MovingAverage:
     def half(self) -> dict[str, torch.Tensor]:
         """Return the weights in half precision."""
         return {k: v.half() for k, v in self.network.state_dict().items()}
+
+
+def pictures_of_each(batch_size: int, n_processes: int) -> int:
+    """Return how many pictures of a batch each process takes.
+
+    Raises
+    ------
+    RequestError
+        If they cannot be divided, or a process would have fewer than two: contrastive losses
+        compare the pictures of one process.
+    """
+    n_own, rest = divmod(batch_size, n_processes)
+    if rest or n_own < 2:
+        raise RequestError(
+            f"A batch of {batch_size} cannot be divided among {n_processes} processes with at least "
+            f"two pictures each; choose --batch {max(2, n_own + bool(rest)) * n_processes}."
+        )
+    return n_own
+
+
+def mix_embeddings(own: torch.Tensor, other: torch.Tensor, stays: torch.Tensor) -> torch.Tensor:
+    """Move embeddings (n, d) up to half way towards `other` (n, d), where `stays` (n,) is false."""
+    share = torch.rand(len(own), 1, device=own.device) * 0.5
+    between = nn.functional.normalize(torch.lerp(own, other, share), dim=1)
+    return torch.where(stays[:, None], own, between)
 
 
 def cosine_rate(first: float, last: float, fraction: float) -> float:

@@ -25,7 +25,8 @@ class KindOfGenerator:
     Attributes
     ----------
     plan
-        (resolution, embedding, has captions) → the usual plan on a CPU with few pictures.
+        (resolution, embedding, whether to learn from captions) → the usual plan on a CPU with few
+        pictures.
     plan_full
         The same at the published size.
     network
@@ -56,7 +57,7 @@ def _plan_lafite(resolution: int, embedding: Embedding, has_captions: bool) -> G
         network=replace(
             LafiteConfig.small(resolution, embedding.dimension), channel_base=2048
         ).to_dict(),
-        recipe=_settings(LafiteSettings.small()),
+        recipe=_settings(LafiteSettings.small(has_captions)),
     )
 
 
@@ -85,6 +86,7 @@ def _build_lafite(plan: GeneratorPlan, reader: PictureReader, device: torch.devi
 
 
 def _plan_flow(resolution: int, embedding: Embedding, has_captions: bool) -> GeneratorPlan:
+    _refuse_captions(has_captions)
     return GeneratorPlan(
         kind="flow",
         embedding=embedding.name,
@@ -95,7 +97,16 @@ def _plan_flow(resolution: int, embedding: Embedding, has_captions: bool) -> Gen
     )
 
 
+def _refuse_captions(has_captions: bool) -> None:
+    if has_captions:
+        raise RequestError(
+            "A flow-matching decoder learns from pictures alone; leave out --captions, or train a "
+            "lafite."
+        )
+
+
 def _plan_full_flow(resolution: int, embedding: Embedding, has_captions: bool) -> GeneratorPlan:
+    _refuse_captions(has_captions)
     network = FlowConfig.full(resolution, embedding.dimension)
     return GeneratorPlan(
         kind="flow",

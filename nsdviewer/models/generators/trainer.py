@@ -17,17 +17,24 @@ from nsdviewer.jobs import Progress
 from nsdviewer.models.checkpoints import save_checkpoint
 from nsdviewer.models.generators.image_set import ImageSet
 from nsdviewer.models.generators.plan import Precision
-from nsdviewer.models.generators.recipe import Descent, Moment, PictureBatch, Recipe
+from nsdviewer.models.generators.recipe import (
+    Descent,
+    Moment,
+    PictureBatch,
+    Recipe,
+    pictures_of_each,
+)
 from nsdviewer.models.generators.run import WEIGHTS_FILE, GeneratorRun
 from nsdviewer.models.generators.watching import Curves, write_sheet
-from nsdviewer.models.painter import to_pixels
+from nsdviewer.models.painter import Seeds, seed_of_each, to_pixels
 from nsdviewer.models.runs.distribution import World
 from nsdviewer.models.runs.memory import memory_errors
 from nsdviewer.models.runs.moments import load_moments, moment_tensors
 from nsdviewer.models.runs.run_files import Log, TrainingState, write_state, writing
 
-# What judges the generator on the way: from a function that paints embeddings (n, d) to figures.
-Paint = Callable[[NDArray[np.float32]], NDArray[np.uint8]]
+# What judges the generator on the way: from a function that paints embeddings (n, d), each with its
+# seed, to figures.
+Paint = Callable[[NDArray[np.float32], Seeds], NDArray[np.uint8]]
 Judge = Callable[[Paint], dict[str, float]]
 
 
@@ -62,8 +69,8 @@ class Trainer:
         self._device, self._world, self._judge = device, world, judge
         scaled = run.plan.precision is Precision.FLOAT16 and device.type == "cuda"
         self._descent = Descent(world, device, scaled)
-        self._n_own = max(run.plan.batch_size // world.size, 1)
-        self._batch_size = self._n_own * world.size
+        self._n_own = pictures_of_each(run.plan.batch_size, world.size)
+        self._batch_size = run.plan.batch_size
         self.n_steps = -(-run.plan.n_images // self._batch_size)
         self.step = 0
         self.seconds = 0.0
@@ -93,6 +100,8 @@ class Trainer:
             If memory runs out.
         DataError
             If the folder takes no more; the last checkpoint stays.
+        CheckpointError
+            If the loss is no longer a number.
         """
         gpus = [self._device] if self._device.type == "cuda" else []
         with (
@@ -113,7 +122,7 @@ class Trainer:
         last_save = last_tick = time.monotonic()
         message = ""
         while self.step < self.n_steps:
-            progress.report(self.step / self.n_steps, message)
+            self._report(progress, self.step / self.n_steps, message)
             self._take_step()
             now = time.monotonic()
             self.seconds += now - last_tick
@@ -130,7 +139,19 @@ class Trainer:
             self._show()
             self.finished = True
             self.save()
+        elif self._world.leads:
+            self._save_weights()
         progress.report(1.0, f"{self.n_shown} pictures in {self.seconds / 60:.0f} min")
+
+    def _report(self, progress: Progress, fraction: float, message: str) -> None:
+        """Report; where one of several processes is asked to stop, all stop at the same step."""
+        is_asked = 0
+        try:
+            progress.report(fraction, message)
+        except Cancelled:
+            is_asked = 1
+        if self._world.least(-is_asked) < 0:
+            raise Cancelled(message)
 
     def _is_at_a_sheet(self) -> bool:
         every = self.plan.sheet_every_images
@@ -150,15 +171,9 @@ class Trainer:
         """Log the mean of each term since the last line; returns it as a person reads it."""
         if not self._sums:
             return ""
+        self._require_finite()
         terms = {k: float(v) / self._n_summed[k] for k, v in self._sums.items()}
         self._sums, self._n_summed = {}, {}
-        wrong = [k for k, v in terms.items() if not np.isfinite(v)]
-        if wrong:
-            raise CheckpointError(
-                f"The training in {self._run.folder} diverged at {self.n_shown} pictures "
-                f"({', '.join(wrong)} is no finite number); begin again in another folder with a "
-                "lower learning rate or another seed. The last checkpoint is kept."
-            )
         if self._world.leads:
             line = {"n_shown": self.n_shown, "seconds": round(self.seconds, 1), "terms": terms}
             self._log.write(line)
@@ -170,8 +185,9 @@ class Trainer:
         if not self._world.leads:
             return
 
-        def paint(embeddings: NDArray[np.float32]) -> NDArray[np.uint8]:
-            return to_pixels(self._recipe.paint(torch.from_numpy(embeddings), seed=0))
+        def paint(embeddings: NDArray[np.float32], seed: Seeds) -> NDArray[np.uint8]:
+            seeds = seed_of_each(seed, len(embeddings))
+            return to_pixels(self._recipe.paint(torch.from_numpy(embeddings), seeds))
 
         # Looking must not change what is learnt next.
         with torch.random.fork_rng([self._device] if self._device.type == "cuda" else []):
@@ -194,6 +210,9 @@ class Trainer:
             moments = moment_tensors(optimizer).items()
             tensors |= {f"optimizer.{name}.{k}": v for k, v in moments}
         tensors |= {f"sum.{k}": v for k, v in self._sums.items()}
+        self._require_finite()
+        # Weights first: once the state says that the training is finished, they have to be there.
+        self._save_weights()
         values = {
             **self._describe(),
             "n_summed": self._n_summed,
@@ -201,10 +220,21 @@ class Trainer:
             "scalers": {k: v.state_dict() for k, v in self._descent.scalers.items()},
         }
         write_state(self._run.folder, TrainingState(values, tensors))
+
+    def _save_weights(self) -> None:
         header = {**self._describe(), **self._recipe.header(), "embedding": self.plan.embedding}
-        save_checkpoint(
-            self._run.folder / WEIGHTS_FILE, self._recipe.kind, self._recipe.weights(), header
-        )
+        path = self._run.folder / WEIGHTS_FILE
+        save_checkpoint(path, self._recipe.kind, self._recipe.weights(), header)
+
+    def _require_finite(self) -> None:
+        """Raise `CheckpointError` where a term of the loss is no number: nothing may keep that."""
+        wrong = [k for k, v in self._sums.items() if not bool(torch.isfinite(v))]
+        if wrong:
+            raise CheckpointError(
+                f"The training in {self._run.folder} diverged at {self.n_shown} pictures "
+                f"({', '.join(wrong)} is no finite number); begin again in another folder with a "
+                "lower learning rate or another seed. The last checkpoint is kept."
+            )
 
     def _describe(self) -> dict[str, Any]:
         return {
@@ -236,7 +266,8 @@ class Trainer:
         self.step, self.seconds = values["step"], values["seconds"]
         self.finished = values["finished"]
         for name, scaler in values["scalers"].items():
-            self._descent.scaler(name).load_state_dict(scaler)
+            if scaler:  # empty where gradients were not scaled
+                self._descent.scaler(name).load_state_dict(scaler)
 
 
 def draw_batch(images: ImageSet, n: int, mirror: bool, device: torch.device) -> PictureBatch:

@@ -1,7 +1,9 @@
 """What a person looks at while a generator trains: sheets of pictures, and curves for TensorBoard."""
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +11,7 @@ from PIL import Image
 
 from nsdviewer.files import atomic_path
 from nsdviewer.models.generators.image_set import ImageSet
+from nsdviewer.models.painter import Seeds
 
 _N_COLUMNS = 10
 EVENTS_FOLDER = "tensorboard"
@@ -18,7 +21,7 @@ def write_sheet(
     folder: Path,
     n_shown: int,
     images: ImageSet,
-    paint: Callable[[NDArray[np.float32]], NDArray[np.uint8]],
+    paint: Callable[[NDArray[np.float32], Seeds], NDArray[np.uint8]],
 ) -> Path:
     """Write training photographs above, below them what is painted from their embeddings.
 
@@ -30,7 +33,7 @@ def write_sheet(
     first_crops = np.flatnonzero(np.diff(images.source, prepend=-1) != 0)
     spread = np.linspace(0, len(first_crops) - 1, _N_COLUMNS).round().astype(int)
     chosen = first_crops[np.unique(spread)]
-    painted = paint(np.array(images.embeddings[chosen], np.float32))
+    painted = paint(np.array(images.embeddings[chosen], np.float32), 0)
     rows = [np.concatenate(list(row), 1) for row in (images.pixels[chosen], painted)]
     path = folder / f"sheet_{n_shown:08d}.png"
     with atomic_path(path) as temporary:
@@ -41,29 +44,51 @@ def write_sheet(
 class Curves:
     """The training's curves and sheets as TensorBoard's event files.
 
+    Written as they come: a writer of its own thread would die of a full disk without a word, and
+    leave the training waiting for it.
+
     Parameters
     ----------
     n_shown
         Pictures shown so far; what an earlier process wrote beyond them is passed over.
+
+    Raises
+    ------
+    OSError
+        Here and below, if the disk takes no more.
     """
 
     def __init__(self, folder: Path, n_shown: int) -> None:
-        from tensorboardX import SummaryWriter
+        from tensorboardX.event_file_writer import EventsWriter
+        from tensorboardX.proto.event_pb2 import Event, SessionLog
 
-        self._writer = SummaryWriter(str(folder / EVENTS_FOLDER), purge_step=n_shown, flush_secs=30)
+        (folder / EVENTS_FOLDER).mkdir(parents=True, exist_ok=True)
+        self._writer = EventsWriter(str(folder / EVENTS_FOLDER / "events"))
+        start = SessionLog(status=SessionLog.START)
+        self._writer.write_event(Event(step=n_shown, session_log=start, wall_time=time.time()))
 
     def add(self, n_shown: int, terms: Mapping[str, float]) -> None:
         """Add the terms of the loss."""
-        for name, value in terms.items():
-            self._writer.add_scalar(f"loss/{name}", value, n_shown)
+        from tensorboardX.summary import scalar
+
+        self._write(n_shown, [scalar(f"loss/{name}", value) for name, value in terms.items()])
 
     def show(self, n_shown: int, sheet: Path, figures: Mapping[str, float]) -> None:
         """Add a sheet and what judges it."""
-        with Image.open(sheet) as image:
-            self._writer.add_image("sheet", np.asarray(image), n_shown, dataformats="HWC")
-        for name, value in figures.items():
-            self._writer.add_scalar(f"quality/{name}", value, n_shown)
+        from tensorboardX.summary import image, scalar
+
+        with Image.open(sheet) as picture:
+            shown = image("sheet", np.asarray(picture), dataformats="HWC")
+        quality = [scalar(f"quality/{name}", value) for name, value in figures.items()]
+        self._write(n_shown, [shown, *quality])
+
+    def _write(self, n_shown: int, summaries: list[Any]) -> None:
+        from tensorboardX.proto.event_pb2 import Event
+
+        for summary in summaries:
+            self._writer.write_event(Event(step=n_shown, summary=summary, wall_time=time.time()))
+        self._writer.flush()
 
     def close(self) -> None:
-        """Write what is left."""
+        """Close the file."""
         self._writer.close()

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from nsdviewer.models.generators.recipe import Descent, PictureBatch
+from nsdviewer.models.generators.recipe import Descent, PictureBatch, mix_embeddings
 from nsdviewer.models.lafite import losses
 from nsdviewer.models.lafite.config import LafiteConfig
 from nsdviewer.models.lafite.perturbation import TrainablePerturbation
@@ -47,13 +47,13 @@ class Conditions:
         }
         return descent.take("perturbation", self.optimizer, terms, _PERTURBATION_RATE)
 
-    def draw(self, batch: PictureBatch) -> tuple[torch.Tensor, torch.Tensor]:
+    def draw(
+        self, batch: PictureBatch, mixed_share: float = 0.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return conditions, and which samples (n,) have their photograph."""
         s, n, device = self._settings, len(batch), self._device
-        has_photograph = torch.rand(n, device=device) >= s.mixed_share
-        share = torch.rand(n, 1, device=device) * 0.5
-        middle = F.normalize(torch.lerp(batch.embedding, batch.other, share), dim=1)
-        target = torch.where(has_photograph[:, None], batch.embedding, middle)
+        has_photograph = torch.rand(n, device=device) >= mixed_share
+        target = mix_embeddings(batch.embedding, batch.other, has_photograph)
         image = self._perturbed(target)
         if self._n_branches == 1 and not s.caption_share:
             return image, has_photograph

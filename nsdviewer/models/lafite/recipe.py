@@ -1,6 +1,6 @@
 """One step of LAFITE's training (Zhou et al. 2022, arXiv:2111.13792), with its paired head start."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from nsdviewer.models.generators.augmentation import Augmentation
+from nsdviewer.models.generators.augmentation import IMAGES_TO_FULL, Augmentation
 from nsdviewer.models.generators.recipe import (
     Descent,
     Moment,
@@ -89,8 +89,11 @@ class LafiteRecipe:
         s = self.settings
         n_paired = round(s.paired_share * at.n_images)
         learnt = self.conditions.learn(batch, descent)
-        condition, has_photograph = self.conditions.draw(batch)
-        if at.n_shown < n_paired:
+        is_paired = at.n_shown < n_paired
+        # In the game a real picture is shown beside its condition, and has to fit it.
+        share = s.mixed_share if is_paired else 0.0
+        condition, has_photograph = self.conditions.draw(batch, share)
+        if is_paired:
             fraction = at.n_shown / n_paired
             rate = cosine_rate(s.learning_rate, s.adversarial_learning_rate, fraction)
             fake, _ = self._paint(condition)
@@ -115,10 +118,15 @@ class LafiteRecipe:
             group["betas"] = betas
         return descent.take(which, self._optimizers[which], terms, rate)
 
-    def _paint(self, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _paint(
+        self, condition: torch.Tensor, is_learning: bool = True
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """Return pictures (n, 3, r, r) and the w (n, n_styles, n_w) they were painted from."""
         n, n_styles = len(condition), self.generator.n_styles
-        w = self._styles(n).unsqueeze(1).expand(-1, n_styles, -1)
+        own = self._styles(n)
+        if is_learning and self.config.w_avg_decay is not None:
+            self.generator.mapping.track(own)
+        w = own.unsqueeze(1).expand(-1, n_styles, -1)
         if self.settings.style_mixing:
             other = self._styles(n).unsqueeze(1).expand(-1, n_styles, -1)
             w = losses.mix_styles(w, other, self.settings.style_mixing)
@@ -128,8 +136,6 @@ class LafiteRecipe:
         w: torch.Tensor = self.generator.mapping(
             torch.randn(n, self.config.n_z, device=self._device)
         )
-        if self.config.w_avg_decay is not None:
-            self.generator.mapping.track(w)
         return w
 
     def _judge(
@@ -195,7 +201,7 @@ class LafiteRecipe:
         terms["semantic"] = s.semantic_weight * losses.contrastive_loss(semantic, condition)
         shown = self._descend("generator", terms, rate, descent)
         if s.path_weight and at.step % s.path_every == 0:
-            terms = {"path": self._path_term(condition)}
+            terms = {"path": self._path_term(condition, descent)}
             shown |= self._descend("generator", terms, rate, descent)
 
         self.discriminator.requires_grad_(True)
@@ -211,22 +217,25 @@ class LafiteRecipe:
             terms["d_r1"] = s.r1_weight * s.r1_every * penalty
         if self._augmentation is not None:
             sign_mean = descent.mean(real_logit.detach().sign().mean())
-            self._augmentation.adapt(float(sign_mean), at.batch_size)
+            speed = IMAGES_TO_FULL / s.ada_full_after_images
+            self._augmentation.adapt(float(sign_mean), round(at.batch_size * speed))
         return shown | self._descend("discriminator", terms, rate, descent)
 
-    def _path_term(self, condition: torch.Tensor) -> torch.Tensor:
+    def _path_term(self, condition: torch.Tensor, descent: Descent) -> torch.Tensor:
         """Weighted path length penalty, on half the batch as published."""
         assert self._memory is not None
         s = self.settings
         fake, w = self._paint(condition[: max(len(condition) // 2, 1)])
         lengths = losses.path_lengths(fake, w)
         penalty, mean = losses.path_length_penalty(lengths, self._memory.path_length)
-        self._memory.path_length.copy_(mean)
+        mean = descent.mean(mean)
+        # In half precision a length may overflow; the memory must not keep that.
+        self._memory.path_length.copy_(torch.where(mean.isfinite(), mean, self._memory.path_length))
         return s.path_weight * s.path_every * penalty
 
-    def paint(self, embeddings: torch.Tensor, seed: int) -> torch.Tensor:
+    def paint(self, embeddings: torch.Tensor, seeds: Sequence[int]) -> torch.Tensor:
         """Paint with the averaged weights; see `Recipe.paint`."""
-        z = noise_of_each([seed] * len(embeddings), (self.config.n_z,)).to(self._device)
+        z = noise_of_each(seeds, (self.config.n_z,)).to(self._device)
         with torch.inference_mode():
             given = both_branches(self.config, embeddings.to(self._device))
             painted: torch.Tensor = self.average.network(z, given)
@@ -254,7 +263,7 @@ class LafiteRecipe:
 
         def forward() -> object:
             condition, has_photograph = self.conditions.draw(batch)
-            fake, _ = self._paint(condition)
+            fake, _ = self._paint(condition, is_learning=False)
             paired = self._paired_terms(fake, batch.real, condition, has_photograph)
             return self._judge(fake, condition), paired
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from nsdviewer.errors import RequestError
+from nsdviewer.models.generators.plan import check_settings, require_at_least_one
 
 
 class Perturbation(Enum):
@@ -37,9 +38,10 @@ class LafiteSettings:
     smallest_window
         Side of the random crop that is embedded, 1 being the whole picture.
     caption_share
-        Share of batches conditioned on a caption instead of a pseudo text, where there are captions.
-    ada
-        Whether pictures are augmented before the discriminator, as much as it overfits.
+        Share of pictures conditioned on a caption instead of a pseudo text.
+    ada, ada_full_after_images
+        Whether pictures are augmented before the discriminator, as much as it overfits; from not at
+        all to always takes at least so many pictures.
     """
 
     learning_rate: float = 2.5e-3
@@ -63,10 +65,23 @@ class LafiteSettings:
     style_mixing: float = 0.9
     caption_share: float = 0.0
     ada: bool = False
+    ada_full_after_images: int = 500_000
     ema_half_life_images: float = 5_000.0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "perturbation", Perturbation(self.perturbation))
+        try:
+            object.__setattr__(self, "perturbation", Perturbation(self.perturbation))
+        except ValueError:
+            kinds = " or ".join(f"'{p.value}'" for p in Perturbation)
+            raise RequestError(
+                f"The setting 'perturbation' is {kinds}, not {self.perturbation!r}."
+            ) from None
+        check_settings(self)
+        require_at_least_one(self, ("r1_every", "path_every", "ada_full_after_images"))
+        if self.perturbation is Perturbation.TRAINABLE and not 0 < self.xi < 1:
+            raise RequestError(
+                f"A trainable perturbation begins with ξ between 0 and 1, not {self.xi}; set xi."
+            )
         for name in ("paired_share", "xi", "mixed_share", "style_mixing", "caption_share"):
             if not 0 <= getattr(self, name) <= 1:
                 raise RequestError(
@@ -81,9 +96,11 @@ class LafiteSettings:
         return cls()
 
     @classmethod
-    def small(cls) -> "LafiteSettings":
+    def small(cls, has_captions: bool = False) -> "LafiteSettings":
         """For some hundred photographs and a CPU."""
         return cls(
+            caption_share=0.5 if has_captions else 0.0,
+            ada_full_after_images=20_000,
             adversarial_learning_rate=5e-4,
             paired_share=0.92,
             paired_share_in_game=0.3,

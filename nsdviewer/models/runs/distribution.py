@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
@@ -95,7 +96,8 @@ def join_world(device: torch.device) -> Iterator[World]:
         yield World()
         return
     on_gpu = device.type == "cuda"
-    dist.init_process_group("nccl" if on_gpu else "gloo")
+    # One process may prepare data for hours while the others wait.
+    dist.init_process_group("nccl" if on_gpu else "gloo", timeout=timedelta(days=7))
     try:
         yield World(dist.get_rank(), size)
     finally:

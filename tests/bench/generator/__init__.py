@@ -19,4 +19,8 @@ def measure() -> dict[str, Any]:
     for name, part in PARTS.items():
         print(f"-- {name}", flush=True)
         figures[name] = part()
+    missed = [name for name, found in figures.items() if not found.pop("held", True)]
+    if missed:
+        print(f"MISSED: {', '.join(missed)}")
+    figures["missed"] = missed
     return figures

@@ -23,7 +23,7 @@ def measure(seed: int = 0) -> dict[str, Any]:
     """Measure and print; returns the figures by generator file."""
     training, held_out = read_picture_folder(resource_path("photographs"))
     features = AssessmentFeatures.on_this_machine()
-    figures = {}
+    figures: dict[str, Any] = {}
     for file in shipped_generators():
         start = time.perf_counter()
         painter = load_painter(file, "cpu")
@@ -38,7 +38,8 @@ def measure(seed: int = 0) -> dict[str, Any]:
             "seconds": time.perf_counter() - start,
             "reached": reached(found),
         }
-    return figures
+    held = all(all(found["reached"].values()) for found in figures.values())
+    return {**figures, "held": held}
 
 
 def shipped_generators() -> list[Path]:
@@ -58,7 +59,7 @@ def reached(found: Assessment) -> dict[str, bool]:
     """Say which of the wanted figures there are."""
     return {
         "two_way": found.two_way >= TWO_WAY,
-        "shuffled": abs(found.shuffled.mean - CHANCE) <= CHANCE_WIDTH,
+        "shuffled": abs(found.shuffled.painted_anew - CHANCE) <= CHANCE_WIDTH,
         "nearest": abs(found.roads[Road.NEAREST].two_way - NEAREST) <= NEAREST_WIDTH,
     }
 
@@ -68,7 +69,7 @@ def _print_wanted(found: Assessment) -> None:
         ("two-way identification", found.two_way, f"≥ {TWO_WAY:.0%}", "two_way"),
         (
             "shuffled embeddings",
-            found.shuffled.mean,
+            found.shuffled.painted_anew,
             f"{CHANCE:.0%} ± {CHANCE_WIDTH:.0%}",
             "shuffled",
         ),

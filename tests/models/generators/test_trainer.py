@@ -102,6 +102,32 @@ def test_every_term_is_learnt_from(tmp_path: Path, conse: ConseEmbedding, name: 
         assert all(math.isfinite(v) for v in line.get("terms", {}).values())
 
 
+def test_weights_that_were_lost_after_the_end_come_back(
+    tmp_path: Path, conse: ConseEmbedding
+) -> None:
+    plan = tiny_plan("flow", conse, 8)
+    make_trainer(tmp_path, plan, conse).train(SilentProgress())
+    weights = weights_of(tmp_path)
+    (tmp_path / WEIGHTS_FILE).unlink()
+    make_trainer(tmp_path, plan, conse).train(SilentProgress())
+    assert same_tensors(weights, weights_of(tmp_path))
+
+
+def test_a_training_that_diverges_keeps_its_last_good_checkpoint(
+    tmp_path: Path, conse: ConseEmbedding
+) -> None:
+    plan = tiny_plan("flow", conse)
+    with pytest.raises(Cancelled):
+        make_trainer(tmp_path, plan, conse).train(StopAfter(3))
+    state = (tmp_path / STATE_FILE).read_bytes()
+    trainer = make_trainer(tmp_path, plan, conse)
+    with torch.no_grad():
+        next(iter(trainer._recipe.modules["network"].parameters())).fill_(math.nan)
+    with pytest.raises(CheckpointError, match="diverged"):
+        trainer.train(StopAfter(1))
+    assert (tmp_path / STATE_FILE).read_bytes() == state
+
+
 @pytest.mark.parametrize("name", ["lafite, published", "lafite, small", "flow"])
 def test_any_embedding_that_reads_pictures_will_do(tmp_path: Path, name: str) -> None:
     kind, recipe = VARIANTS[name]
@@ -145,7 +171,7 @@ def test_a_disk_that_fills_up_costs_nothing_that_was_saved(
         # Smaller than a state: the system refuses to write on, as a full disk does.
         resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
         with pytest.raises(DataError, match="make room"):
-            trainer.train(StopAfter(2))
+            trainer.train(SilentProgress())
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
