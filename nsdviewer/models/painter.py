@@ -1,6 +1,7 @@
 """What every generator offers once it is ready to use, and what all of them check and convert."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -70,11 +71,42 @@ class Painter(Protocol):
 
 def require_embedding(painter: Painter, embedding: str) -> None:
     """Raise `CheckpointError` unless `painter` paints from `embedding`."""
-    if painter.embedding != embedding:
+    _require(painter.embedding, embedding)
+
+
+def _require(paints_from: str, embedding: str) -> None:
+    if paints_from != embedding:
         raise CheckpointError(
-            f"The generator paints from the embedding '{painter.embedding}', the decoder speaks "
+            f"The generator paints from the embedding '{paints_from}', the decoder speaks "
             f"'{embedding}'; choose a generator trained with '{embedding}'."
         )
+
+
+@dataclass(frozen=True)
+class FilePainter:
+    """What painters of our own files have in common: a header whose network has sizes."""
+
+    header: dict[str, Any]
+    path: Path
+
+    @property
+    def resolution(self) -> int:
+        """Side of the picture in pixels."""
+        return int(self.header["network"]["resolution"])
+
+    @property
+    def n_embedding(self) -> int:
+        """Dimension of the embedding."""
+        return int(self.header["network"]["n_embedding"])
+
+    @property
+    def embedding(self) -> str:
+        """Name of the embedding it paints from."""
+        return str(self.header["embedding"])
+
+    def require(self, embedding: str) -> None:
+        """Raise `CheckpointError` unless the generator paints from `embedding`."""
+        _require(self.embedding, embedding)
 
 
 def checked_embeddings(embeddings: NDArray[np.floating], n_embedding: int) -> torch.Tensor:

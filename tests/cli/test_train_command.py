@@ -37,24 +37,24 @@ def finish(child: "subprocess.Popen[bytes]") -> None:
     assert child.returncode == 0, errors.decode()[-2000:]
 
 
-@pytest.mark.parametrize("kind", ["lafite", "flow"])
+@pytest.mark.parametrize("kind", ["lafite", pytest.param("flow", marks=pytest.mark.slow)])
 def test_killed_with_sigkill_it_ends_as_if_nothing_had_happened(
     tmp_path: Path, pictures: Path, kind: str
 ) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    together = start(words(kind, pictures, whole, 400))
-    child = start(words(kind, pictures, broken, 400))
-    first = kill_while_training(child, broken, n_lines=6)
+    together = start(words(kind, pictures, whole, 240))
+    child = start(words(kind, pictures, broken, 240))
+    first = kill_while_training(child, broken, n_lines=4)
     child = start(["--out", str(broken), "--resume"])
     second = kill_while_training(child, broken, n_lines=3)
-    assert 0 < first < 400
-    assert 0 < second < 400
+    assert 0 < first < 240
+    assert 0 < second < 240
     finish(start(["--out", str(broken), "--resume"]))
     finish(together)
     assert same_tensors(weights_of(whole), weights_of(broken))
     assert curves_of(whole) == curves_of(broken)
     header = load_painter(broken / WEIGHTS_FILE).header
-    assert header["n_shown"] == 400
+    assert header["n_shown"] == 240
     assert header["finished"]
 
 
@@ -64,7 +64,7 @@ def test_two_processes_train_together_and_go_on_together(tmp_path: Path, picture
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     command = [*torchrun, "-m", "app", "train", "generator"]
     child = subprocess.Popen(
-        [*command, *words("lafite", pictures, out, 120)],
+        [*command, *words("lafite", pictures, out, 60)],
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
     )  # fmt: skip
     while len(read_log(out) if out.exists() else []) < 2:
@@ -81,7 +81,7 @@ def test_two_processes_train_together_and_go_on_together(tmp_path: Path, picture
     assert done.returncode == 0, done.stderr.decode()[-3000:]
     header = load_painter(out / WEIGHTS_FILE).header
     assert header["n_processes"] == 2
-    assert header["n_shown"] == 120
+    assert header["n_shown"] == 60
 
 
 def test_curves_and_sheets_are_there_to_look_at(tmp_path: Path, pictures: Path) -> None:

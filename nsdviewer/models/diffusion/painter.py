@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -15,11 +14,11 @@ from nsdviewer.models.diffusion.config import FlowConfig
 from nsdviewer.models.diffusion.flow import guided, sample_path
 from nsdviewer.models.diffusion.network import FlowNetwork
 from nsdviewer.models.painter import (
+    FilePainter,
     Preview,
     Seeds,
     checked_embeddings,
     noise_of_each,
-    require_embedding,
     seed_of_each,
     to_pixels,
 )
@@ -29,7 +28,7 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
-class FlowPainter:
+class FlowPainter(FilePainter):
     """A flow-matching decoder; see `nsdviewer.models.painter.Painter`.
 
     Attributes
@@ -43,35 +42,14 @@ class FlowPainter:
     """
 
     network: FlowNetwork
-    header: dict[str, Any]
-    path: Path
     n_steps: int
     guidance: float
     order: int = 2
 
     @property
-    def resolution(self) -> int:
-        """Side of the picture in pixels."""
-        return self.network.config.resolution
-
-    @property
-    def n_embedding(self) -> int:
-        """Dimension of the embedding."""
-        return self.network.config.n_embedding
-
-    @property
     def name(self) -> str:
         """What figures say of it."""
         return f"flow-matching decoder {self.resolution}²"
-
-    @property
-    def embedding(self) -> str:
-        """Name of the embedding it paints from."""
-        return str(self.header["embedding"])
-
-    def require(self, embedding: str) -> None:
-        """Raise `CheckpointError` unless the generator paints from `embedding`."""
-        require_embedding(self, embedding)
 
     def paint(
         self,
@@ -138,6 +116,5 @@ def load_flow(path: Path, device: torch.device | None = None) -> FlowPainter:
             "download it again."
         ) from error
     network = network.eval().requires_grad_(False)
-    return FlowPainter(
-        network.to(device or torch.device("cpu")), header, path, n_steps, guidance, order
-    )
+    network = network.to(device or torch.device("cpu"))
+    return FlowPainter(header, path, network, n_steps, guidance, order)

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,11 +13,11 @@ from nsdviewer.models.checkpoints import load_checkpoint
 from nsdviewer.models.lafite.config import LafiteConfig
 from nsdviewer.models.lafite.generator import Generator
 from nsdviewer.models.painter import (
+    FilePainter,
     Preview,
     Seeds,
     checked_embeddings,
     noise_of_each,
-    require_embedding,
     seed_of_each,
     to_pixels,
 )
@@ -28,36 +27,15 @@ _BATCH = 16
 
 
 @dataclass(frozen=True)
-class LafitePainter:
+class LafitePainter(FilePainter):
     """A LAFITE generator; see `nsdviewer.models.painter.Painter`."""
 
     network: Generator
-    header: dict[str, Any]
-    path: Path
-
-    @property
-    def resolution(self) -> int:
-        """Side of the picture in pixels."""
-        return self.network.config.resolution
-
-    @property
-    def n_embedding(self) -> int:
-        """Dimension of the embedding."""
-        return self.network.config.n_embedding
 
     @property
     def name(self) -> str:
         """What figures say of it."""
         return f"LAFITE {self.resolution}²"
-
-    @property
-    def embedding(self) -> str:
-        """Name of the embedding it paints from."""
-        return str(self.header["embedding"])
-
-    def require(self, embedding: str) -> None:
-        """Raise `CheckpointError` unless the generator paints from `embedding`."""
-        require_embedding(self, embedding)
 
     def paint(
         self,
@@ -118,4 +96,4 @@ def load_lafite(path: Path, device: torch.device | None = None) -> LafitePainter
             "download it again."
         ) from error
     network = network.eval().requires_grad_(False)
-    return LafitePainter(network.to(device or torch.device("cpu")), header, path)
+    return LafitePainter(header, path, network.to(device or torch.device("cpu")))

@@ -57,8 +57,8 @@ def random_images(n_pictures: int = 20, n_crops: int = 2, n_embedding: int = 384
     )
 
 
-def tiny_plan(kind: str, embedding: Embedding, n_images: int = 48, **recipe: Any) -> GeneratorPlan:
-    """A plan of twelve steps of four pictures."""
+def tiny_plan(kind: str, embedding: Embedding, n_images: int = 32, **recipe: Any) -> GeneratorPlan:
+    """A plan of eight steps of four pictures."""
     plan = KINDS[kind].plan(16, embedding, False)
     network = {**NETWORK[kind], **{k: recipe.pop(k) for k in ("n_branches",) if k in recipe}}
     return replace(
@@ -68,7 +68,7 @@ def tiny_plan(kind: str, embedding: Embedding, n_images: int = 48, **recipe: Any
         network={**plan.network, **network},
         recipe={**plan.recipe, **recipe},
         log_every_steps=2,
-        sheet_every_images=24,
+        sheet_every_images=16,
         checkpoint_every_s=1e9,
     )
 
