@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from nsdviewer.cli.options import Commands, when_asked
-from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path, write_json
 from nsdviewer.jobs import StreamProgress
 
@@ -58,46 +57,29 @@ def add_generator(command: argparse.ArgumentParser) -> None:
 def run_paint(arguments: argparse.Namespace) -> int:
     """Paint."""
     from nsdviewer.models.painting import load_painter
-    from nsdviewer.models.registry import load_embedding
-    from nsdviewer.session.galleries import between, paint_gallery, read_numbers, read_vectors
+    from nsdviewer.session.galleries import (
+        between,
+        gather_embeddings,
+        lay_out,
+        paint_gallery,
+        read_numbers,
+        read_vectors,
+    )
 
     seeds = read_numbers(arguments.seeds)
     painter = load_painter(arguments.generator, arguments.device, arguments.offload)
-    vectors: list[NDArray[np.float32]] = []
-    titles: list[str] = []
+    vectors = None
     if arguments.vectors is not None:
-        read, names = read_vectors(arguments.vectors, arguments.key, arguments.rows)
-        vectors, titles = [read], names
-    if arguments.text or arguments.image:
-        from nsdviewer.data.pictures.opening import open_picture
-
-        embedding = load_embedding(painter.embedding)
-        if arguments.text:
-            vectors.append(embedding.encode_texts(arguments.text))
-        if arguments.image:
-            pictures = [open_picture(path, path.name) for path in arguments.image]
-            vectors.append(embedding.encode_images(pictures))
-        titles += [f'"{text}"' for text in arguments.text]
-        titles += [path.stem for path in arguments.image]
-    if not vectors:
-        raise RequestError(
-            "There is nothing to paint; name a file of embeddings, --text or --image."
-        )
-    if len({v.shape[1] for v in vectors}) > 1:
-        raise RequestError(
-            f"{arguments.vectors} holds another embedding than the generator's "
-            f"'{painter.embedding}'; name another generator or file."
-        )
-    embeddings = np.concatenate(vectors)
+        vectors = read_vectors(arguments.vectors, arguments.key, arguments.rows)
+    embeddings, titles = gather_embeddings(painter, vectors, arguments.text, arguments.image)
     if arguments.between is not None:
         embeddings, titles = between(embeddings, titles, arguments.between)
     gallery = paint_gallery(painter, embeddings, titles, seeds, StreamProgress())
     arguments.out.mkdir(parents=True, exist_ok=True)
     for row, pictures in enumerate(gallery.pictures):
         for seed, picture in zip(seeds, pictures, strict=True):
-            with atomic_path(arguments.out / f"painted_{row:05d}_seed{seed}.png") as path:
-                Image.fromarray(picture).save(path, format="PNG")
-    _write_sheet(gallery.pictures, arguments.out / "sheet.png")
+            _write(picture, arguments.out / f"painted_{row:05d}_seed{seed}.png")
+    _write(lay_out(gallery.pictures), arguments.out / "sheet.png")
     document = {
         "generator": painter.name,
         "generator_path": str(painter.path),
@@ -110,15 +92,6 @@ def run_paint(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_sheet(pictures: NDArray[np.uint8], path: Path) -> None:
-    """Write rows × seeds as one picture; one seed is laid out as a strip of at most twelve."""
-    n_rows, n_seeds, side = pictures.shape[:3]
-    if n_seeds == 1:
-        n_columns = min(n_rows, 12)
-        padded = np.zeros((-(-n_rows // n_columns) * n_columns, *pictures.shape[2:]), np.uint8)
-        padded[:n_rows] = pictures[:, 0]
-        pictures = padded.reshape(-1, n_columns, *pictures.shape[2:])
-    rows, columns = pictures.shape[:2]
-    sheet = pictures.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 3)
+def _write(picture: NDArray[np.uint8], path: Path) -> None:
     with atomic_path(path) as temporary:
-        Image.fromarray(sheet).save(temporary, format="PNG")
+        Image.fromarray(picture).save(temporary, format="PNG")

@@ -7,9 +7,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.data.pictures.opening import open_picture
 from nsdviewer.errors import DataError, RequestError
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.models.painter import Painter, interpolate
+from nsdviewer.models.registry import load_embedding
 
 _VECTOR_KEYS = ("decoded", "embeddings")
 
@@ -68,6 +70,59 @@ def between(
     shares = np.linspace(0, 1, n_pictures)
     middle = [f"{1 - s:.2f} {titles[0]} + {s:.2f} {titles[1]}" for s in shares[1:-1]]
     return way, [titles[0], *middle, titles[1]]
+
+
+def gather_embeddings(
+    painter: Painter,
+    vectors: tuple[NDArray[np.float32], list[str]] | None,
+    texts: Sequence[str],
+    images: Sequence[Path],
+) -> tuple[NDArray[np.float32], list[str]]:
+    """Return the embeddings (n, d) of vectors, texts and photographs, and a title each.
+
+    Raises
+    ------
+    RequestError
+        If there are none, or the vectors are of another embedding than the painter's.
+    DataError
+        If a photograph cannot be read.
+    """
+    parts = [] if vectors is None else [vectors[0]]
+    titles = [] if vectors is None else list(vectors[1])
+    if parts and parts[0].shape[1] != painter.n_embedding:
+        raise RequestError(
+            f"The vectors have {parts[0].shape[1]} dimensions, and the generator paints from "
+            f"'{painter.embedding}', which has {painter.n_embedding} dimensions; name another "
+            "generator or file."
+        )
+    if texts or images:
+        embedding = load_embedding(painter.embedding)
+        if texts:
+            parts.append(embedding.encode_texts(texts))
+        if images:
+            pictures = [open_picture(path, path.name) for path in images]
+            parts.append(embedding.encode_images(pictures))
+        titles += [f'"{text}"' for text in texts] + [path.stem for path in images]
+    if not parts:
+        raise RequestError(
+            "There is nothing to paint; name a file of embeddings, a text or an image."
+        )
+    return np.concatenate(parts), titles
+
+
+def lay_out(pictures: NDArray[np.uint8], most_columns: int = 12) -> NDArray[np.uint8]:
+    """Return rows × seeds (n_rows, n_seeds, r, r, 3) as one picture.
+
+    One seed is laid out as a strip of at most `most_columns`.
+    """
+    n_rows, n_seeds, side = pictures.shape[:3]
+    if n_seeds == 1:
+        n_columns = min(n_rows, most_columns)
+        padded = np.zeros((-(-n_rows // n_columns) * n_columns, *pictures.shape[2:]), np.uint8)
+        padded[:n_rows] = pictures[:, 0]
+        pictures = padded.reshape(-1, n_columns, *pictures.shape[2:])
+    rows, columns = pictures.shape[:2]
+    return pictures.transpose(0, 2, 1, 3, 4).reshape(rows * side, columns * side, 3)
 
 
 def read_vectors(
