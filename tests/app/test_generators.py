@@ -59,7 +59,7 @@ def write_flow(
     network = FlowNetwork(config)
     for parameter in network.parameters():
         torch.nn.init.normal_(parameter, std=0.2)
-    sampling = {"n_steps": steps, "guidance": 1.5}
+    sampling = {"n_steps": steps, "order": 2, "guidance": 1.5}
     header = {"network": config.to_dict(), "embedding": embedding, "sampling": sampling}
     save_checkpoint(path, "flow", network.state_dict(), header)
     return path

@@ -164,23 +164,6 @@ def test_ncsnr_is_recomputed(mini: Subject, tmp_path: Path) -> None:
     assert nib.load(out).shape == mini.workspace.grid
 
 
-def test_training_runs_and_resumes(tmp_path: Path) -> None:
-    photographs = tmp_path / "photographs"
-    photographs.mkdir()
-    rng = np.random.default_rng(0)
-    for k in range(4):
-        pixels = rng.integers(0, 256, (40, 50, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(photographs / f"{k}.png")
-    options = (
-        "train", "generator", "--images", photographs, "--resolution", 16, "--out", tmp_path / "g",
-        "--crops", 2, "--paired-images", 8, "--adversarial-images", 8,
-    )  # fmt: skip
-    assert run(*options) == 0
-    assert (tmp_path / "g" / "generator.safetensors").exists()
-    assert run(*options) == 1
-    assert run(*options, "--resume") == 0
-
-
 def test_the_doctor_says_what_is_here(capsys: pytest.CaptureFixture[str]) -> None:
     assert run("doctor", "--json") == 0
     report = json.loads(capsys.readouterr().out)

@@ -10,6 +10,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from nsdviewer.models.lafite import losses
 from nsdviewer.models.lafite.config import LafiteConfig
 from nsdviewer.models.lafite.discriminator import Discriminator
 from nsdviewer.models.lafite.generator import Generator
+from nsdviewer.models.painting import SHIPPED, load_painter
 
 PEER_VARIABLE = "NSDVIEWER_PEER_STYLEGAN2"
 SMALL = LafiteConfig.small(64, 384)
@@ -35,12 +37,21 @@ def measure() -> dict[str, Any]:
     """Return times in ms, the ratio to the peer's, and how far the fast way is from the plain one."""
     figures: dict[str, Any] = {"n_threads": torch.get_num_threads(), **small(), **full()}
     figures |= training_step()
+    figures |= shipped()
     for name, budget in BUDGETS_MS.items():
         print(f"  {name} {figures[name]:.1f} of {budget:.0f}")
         assert figures[name] <= budget, name
     if "times_peer" in figures:
         assert figures["times_peer"] >= LEAST_RATIO, figures["times_peer"]
     return figures
+
+
+def shipped() -> dict[str, float]:
+    """One picture by each shipped generator, from vector to pixels."""
+    vector = F.normalize(torch.ones(1, 384), dim=1).numpy()
+    painters = {f"shipped_{name}_ms": load_painter(Path(name), "cpu") for name in SHIPPED}
+    calls = {name: partial(painter.paint, vector, 0) for name, painter in painters.items()}
+    return in_turns(calls, 2 * N_ROUNDS)
 
 
 def small() -> dict[str, float]:
