@@ -126,8 +126,13 @@ class ColourEmbedding:
     def encode_texts(self, texts: Sequence[str]) -> np.ndarray:
         return unit_rows(np.ones((len(texts), self.dimension)))
 
+    encode_sentences = encode_texts
+
     def unknown_words(self, text: str) -> list[str]:
         return text.split()
+
+    def to(self, device: torch.device) -> None:
+        return None
 
     def encode_tensor(self, images: torch.Tensor) -> torch.Tensor:
         raise NotImplementedError

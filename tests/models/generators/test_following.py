@@ -156,7 +156,7 @@ def test_a_training_is_prepared_runs_is_stopped_and_goes_on_to_its_end(
         assert begun.plan is None and begun.stage is Stage.PREPARING
     begin_run(folder, RunStart(plan, tmp_path, 2, False))
     with only_trainer(folder), pytest.raises(Cancelled):
-        make_trainer(folder, plan, conse).train(StopAfter(8))
+        make_trainer(folder, plan, conse).train(StopAfter(5))
     stopped = follow(folder, begun)
     assert stopped.stage is Stage.STOPPED and 0 < stopped.n_shown < plan.n_images
     with only_trainer(folder):
