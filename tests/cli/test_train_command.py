@@ -161,7 +161,7 @@ def test_a_training_begins_where_another_generator_stands(
                 ("learning_rate", "fast"),
                 ("checkpoint_every_s", "often"),
                 ("n_threads", "1.5"),
-                ("batch_size", "2.5"),
+                ("sheet_every_images", "2.5"),
                 ("perturbation", "much"),
                 ("ada", "3"),
                 ("n_z", "0"),
