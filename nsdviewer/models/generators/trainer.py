@@ -6,6 +6,7 @@ seed, the step's number and the process's; a checkpoint then holds only what was
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -141,7 +142,9 @@ class Trainer:
             self.save()
         elif self._world.leads:
             self._save_weights()
-        progress.report(1.0, f"{self.n_shown} pictures in {self.seconds / 60:.0f} min")
+        # Who asks to stop a training that has just ended has what they want.
+        with suppress(Cancelled):
+            progress.report(1.0, f"{self.n_shown} pictures in {self.seconds / 60:.0f} min")
 
     def _report(self, progress: Progress, fraction: float, message: str) -> None:
         """Report; where one of several processes is asked to stop, all stop at the same step."""

@@ -1,6 +1,7 @@
 """A real training, killed with SIGKILL at random moments: does it end as if nothing had happened?"""
 
 import random
+import subprocess
 import tempfile
 import time
 from pathlib import Path
@@ -17,9 +18,9 @@ from tests.models.generators.tiny import (
 )
 
 N_KILLS = 10
-_N_IMAGES = 4_000
+_N_IMAGES = 3_000
 _SEED = 10
-_LONGEST_S = 9.0
+_SHORTEST_S, _LONGEST_S = 2.0, 12.0
 
 
 def measure() -> dict[str, Any]:
@@ -38,20 +39,23 @@ def _kill_ten_times(kind: str, folder: Path) -> dict[str, Any]:
     alone = start(words(kind, pictures, whole, _N_IMAGES))
     rng = random.Random(_SEED)
     shown_at_kill = []
-    for _ in range(N_KILLS):
+
+    def go_on() -> "subprocess.Popen[bytes]":
         is_begun = (broken / "plan.json").exists()
         again = ["--out", str(broken), "--resume"]
-        child = start(again if is_begun else words(kind, pictures, broken, _N_IMAGES))
+        return start(again if is_begun else words(kind, pictures, broken, _N_IMAGES))
+
+    for _ in range(N_KILLS):
+        child = go_on()
         # Some kills fall into the start, some into a step, some into a state being written.
-        time.sleep(rng.uniform(1.0, _LONGEST_S))
+        time.sleep(rng.uniform(_SHORTEST_S, _LONGEST_S))
         if child.poll() is not None:
             break
         child.kill()
         child.wait()
         log = read_log(broken) if broken.exists() else []
         shown_at_kill.append(int(log[-1]["n_shown"]) if log else 0)
-    last = start(["--out", str(broken), "--resume"])
-    codes = last.wait(), alone.wait()
+    codes = go_on().wait(), alone.wait()
     figures = {
         "n_kills": len(shown_at_kill),
         "shown_at_kill": shown_at_kill,
