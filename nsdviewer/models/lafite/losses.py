@@ -11,12 +11,8 @@ from nsdviewer.models.lafite.perturbation import pseudo_text as pseudo_text
 TEMPERATURE = 0.5
 PERTURBATION_TEMPERATURE = 0.1
 
-# As StyleGAN2 uses them (Karras et al. 2020): a term that is computed every so many steps is
-# multiplied by that number.
+# As StyleGAN2 uses them (Karras et al. 2020); weights and intervals stand in `LafiteSettings`.
 STYLE_MIXING_PROBABILITY = 0.9
-R1_EVERY = 16
-PATH_LENGTH_EVERY = 4
-PATH_LENGTH_WEIGHT = 2.0
 PATH_LENGTH_DECAY = 0.01
 
 
@@ -82,8 +78,7 @@ def path_length_penalty(
     """Return (mean squared distance of lengths (n,) from their running mean, that mean moved on).
 
     The target is the running mean with this batch already in it, as in StyleGAN2. Start with
-    mean = 0, keep what is returned for the next call, and weight the penalty with
-    `PATH_LENGTH_WEIGHT` and, if it is computed so rarely, `PATH_LENGTH_EVERY`.
+    mean = 0, and keep what is returned for the next call.
     """
     target = torch.lerp(mean.detach(), lengths.mean(), decay)
     return (lengths - target).square().mean(), target.detach()

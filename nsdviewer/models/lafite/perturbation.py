@@ -13,9 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-# Share of noise without captions, and with them.
+# Share of noise where there are no captions.
 XI_LANGUAGE_FREE = 0.75
-XI_CAPTIONED = 0.1
 
 
 def pseudo_text(
