@@ -10,7 +10,7 @@ from PySide6.QtGui import QAction, QKeySequence
 
 from app import asking
 from app.generators import FLOW, LAFITE
-from nsdviewer.state import FLAT, INFLATED, PIAL
+from nsdviewer.state import INFLATED, PIAL, UNFOLDED
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu
@@ -55,7 +55,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("View", "Previous trial", "[", lambda w: w.trials.step(-1)),
     Action("View", "Pial cortex", "Ctrl+1", lambda w: w.request(morph=PIAL), True, True),
     Action("View", "Inflated cortex", "Ctrl+2", lambda w: w.request(morph=INFLATED)),
-    Action("View", "Flat cortex", "Ctrl+3", lambda w: w.request(morph=FLAT)),
+    Action("View", "Flat cortex", "Ctrl+3", lambda w: w.request(morph=UNFOLDED)),
     Action("View", "Reset the view", "Ctrl+R", lambda w: w.request(camera=())),
     Action("View", "Cursor to the map's peak", "Ctrl+P", lambda w: w.request(voxel=None)),
     Action("View", "Dark or light", "Ctrl+T", lambda w: w.toggle_theme(), False, True),

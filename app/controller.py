@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.results import RESULTS, Result
 from app.tasks import Lane, OnError, Tasks
 from app.view import View
 from nsdviewer.errors import ConceptError, NsdViewerError
@@ -19,11 +21,6 @@ if TYPE_CHECKING:
     from nsdviewer.session import Session
 
 _HOME = frozenset({"subject", "space", "version"})
-_SCENE_FIELDS = frozenset(
-    {"concept", "reading", "noise_ceiling_floor_pct", "limit_psc", "morph", "roi_collections",
-     "voxel", "theme", "encoder"}
-)  # fmt: skip
-_TRIAL_FIELDS = frozenset({"trials", "average_repeats", "seed", "decoder", "generator"})
 
 
 class Controller(QObject):
@@ -43,7 +40,8 @@ class Controller(QObject):
         self.tasks.failed.connect(self.failed)
         self.view: View | None = None
         self.session: Session | None = None
-        self._composer: Any = None
+        self._dirty: set[str] = set()
+        self._pending: set[str] = set()
         self._concept_text = ""
         self._concept_timer = QTimer(self, singleShot=True, interval=150)
         self._concept_timer.timeout.connect(self._submit_concept)
@@ -134,38 +132,84 @@ class Controller(QObject):
         session = opened.session
         if self.session is not None:
             self.session.changed.disconnect(self._on_changed)
-        self.session, self._composer = session, opened.composer
+        self.session = session
         session.changed.connect(self._on_changed)
+        self._dirty, self._pending = {result.name for result in RESULTS}, set()
         self._show(
             View(
                 workspace=session.workspace,
                 state=session.state,
                 choices=opened.choices,
+                composer=opened.composer,
                 embedding_title=opened.embedding_title,
                 scene=opened.composed.scene,
                 concept_map=opened.composed.concept_map,
                 voxel=opened.composed.voxel,
             )
         )
-        self._submit_scene()
-        self._submit_list()
-        self._submit_card()
-        self._submit_reconstruction()
+        self._compute_what_is_missing()
 
     # --- states to jobs ----------------------------------------------------------------------
 
     def _on_changed(self, before: ViewState, after: ViewState) -> None:
         changed = {f for f in after.__dataclass_fields__ if getattr(before, f) != getattr(after, f)}
-        self._update(state=after, **({"concept_error": ""} if "concept" in changed else {}))
+        self._dirty |= {result.name for result in RESULTS if result.state & changed}
         # The default camera belongs to the scene.
-        if changed & _SCENE_FIELDS or ("camera" in changed and not after.camera):
-            self._submit_scene()
-        if changed & _TRIAL_FIELDS:
-            self._submit_reconstruction()
-        if changed & {"search", "subset"}:
-            self._submit_list()
-        if "voxel" in changed:
-            self._submit_card()
+        if "camera" in changed and not after.camera:
+            self._dirty.add("scene")
+        self._update(state=after, **({"concept_error": ""} if "concept" in changed else {}))
+
+    def _compute_what_is_missing(self) -> None:
+        """Submit each result that is out of date, wanted, and waits for nothing."""
+        view = self.view
+        if view is None:
+            return
+        for result in RESULTS:
+            if result.name in self._dirty and result.is_wanted(view):
+                if any(self._will_come(name, view) for name in result.waits_for):
+                    continue
+                self._dirty.discard(result.name)
+                self._submit_result(result)
+
+    def _will_come(self, name: str, view: View) -> bool:
+        if name in self._pending:
+            return True
+        return name in self._dirty and any(r.name == name and r.is_wanted(view) for r in RESULTS)
+
+    def _submit_result(self, result: Result) -> None:
+        view, session = self.view, self.session
+        if view is None:
+            return
+        self._pending.add(result.name)
+
+        def run(ticket: Ticket) -> dict[str, Any]:
+            def show(fields: dict[str, Any]) -> None:
+                def add() -> None:
+                    if not ticket.cancelled and session is self.session:
+                        self._update(**fields)
+
+                self.tasks.deliver(add)
+
+            module, _, function = result.compute.partition(":")
+            found: dict[str, Any] = getattr(import_module(module), function)(view, ticket, show)
+            return found
+
+        def settle(**fields: Any) -> None:
+            if session is not self.session:
+                return
+            self._pending.discard(result.name)
+            self._update(**fields)
+
+        def fail(error: BaseException) -> None:
+            said = result.fault and isinstance(error, NsdViewerError)
+            if not said:
+                self.tasks.fail(result.name, error)
+            settle(**({result.fault: str(error)} if said else {}))
+
+        def done(fields: dict[str, Any]) -> None:
+            settle(**fields, **({result.fault: ""} if result.fault else {}))
+
+        self.tasks.submit(result.lane, result.name, run, done, fail, settle)
 
     def _request_generator(self, changes: dict[str, Any]) -> None:
         """Change the generator once it is loaded and paints from this embedding."""
@@ -183,7 +227,9 @@ class Controller(QObject):
     def _submit_concept(self) -> None:
         if self.view is None:
             return
-        composer, state, text = self._composer, self.view.state, self._concept_text
+        composer, text = self.view.composer, self._concept_text
+        # What is typed is tried untested: a test takes longer than a letter.
+        state = self.view.state.replace(concept=text, statistic="none")
 
         def accept(_: object) -> None:
             self._update(concept_error="")
@@ -192,87 +238,9 @@ class Controller(QObject):
         self._submit(
             Lane.QUICK,
             "concept",
-            lambda _: composer.concept_map(state.replace(concept=text)),
+            lambda _: composer.concept_map(state),
             accept,
             self._inline("concept", "concept_error"),
-        )
-
-    def _submit_scene(self) -> None:
-        view, composer = self.view, self._composer
-        if view is None:
-            return
-        self._submit(
-            Lane.QUICK,
-            "scene",
-            lambda _: composer.compose(view.state, view.reconstruction),
-            self._show_scene,
-        )
-
-    def _show_scene(self, composed: Any) -> None:
-        before = self.view
-        self._update(scene=composed.scene, concept_map=composed.concept_map, voxel=composed.voxel)
-        if before is not None and before.voxel != composed.voxel and before.state.voxel is None:
-            self._submit_card()
-
-    def _submit_reconstruction(self) -> None:
-        view = self.view
-        if view is None:
-            return
-        if not view.state.trials:
-            self._update(reconstruction=None, gallery=(), decoding=False)
-            self._submit_scene()
-            return
-        self._update(decoding=True)
-
-        def fail(error: BaseException) -> None:
-            self._update(decoding=False)
-            self.tasks.fail("reconstruct", error)
-
-        self._submit(
-            Lane.LONG,
-            "reconstruct",
-            lambda _: _work().decode(view),
-            self._show_reconstruction,
-            fail,
-        )
-
-    def _show_reconstruction(self, reconstruction: Any) -> None:
-        self._update(reconstruction=reconstruction, decoding=False)
-        self._submit_scene()
-        view = self.view
-        if view is None:
-            return
-
-        self._submit(
-            Lane.LONG,
-            "gallery",
-            lambda ticket: _work().paint_gallery(view, reconstruction, ticket),
-            lambda found: self._update(gallery=found),
-        )
-
-    def _submit_list(self) -> None:
-        view = self.view
-        if view is None:
-            return
-        self._submit(
-            Lane.DATA,
-            "list",
-            lambda _: _work().list_trials(view),
-            lambda found: self._update(listed=found, search_error=""),
-            self._inline("list", "search_error"),
-        )
-
-    def _submit_card(self) -> None:
-        view = self.view
-        voxel = None if view is None else view.state.voxel or view.voxel
-        if view is None or voxel is None:
-            return
-
-        self._submit(
-            Lane.DATA,
-            "card",
-            lambda _: _work().describe_voxel(view, voxel),
-            lambda r: self._update(card=r[0], card_pictures=r[1]),
         )
 
     # --- helpers -----------------------------------------------------------------------------
@@ -314,8 +282,16 @@ class Controller(QObject):
             self.failed.emit(str(error), "")
 
     def _update(self, **changes: Any) -> None:
-        if self.view is not None:
-            self._show(self.view.replace(**changes))
+        """Show a view with changes, and have computed what depends on them."""
+        view = self.view
+        if view is None:
+            return
+        arrived = {f for f, value in changes.items() if value is not getattr(view, f)}
+        self._dirty |= {result.name for result in RESULTS if result.follows & arrived}
+        self.view = view.replace(**changes)
+        self._compute_what_is_missing()
+        self.view = self.view.replace(pending=frozenset(self._pending))
+        self.viewChanged.emit(view, self.view)
 
     def _show(self, after: View) -> None:
         before, self.view = self.view, after

@@ -1,4 +1,4 @@
-"""Three workers, and how work is handed to them."""
+"""The workers, and how work is handed to them."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class Lane(Enum):
 
     QUICK = "quick"
     DATA = "data"
+    STATISTICS = "statistics"
     LONG = "long"
 
 
@@ -45,8 +46,9 @@ class Tasks(QObject):
         run: Run,
         on_result: OnResult,
         on_error: OnError | None = None,
+        on_cancelled: Callable[[], None] | None = None,
     ) -> None:
-        """Queue work; an older request of its kind is dropped."""
+        """Queue work; an older request of its kind is dropped without a word."""
 
         def done(result: Any) -> None:
             self.finished.emit(kind)
@@ -55,6 +57,8 @@ class Tasks(QObject):
         def failed(error: BaseException) -> None:
             self.finished.emit(kind)
             if isinstance(error, Cancelled):
+                if on_cancelled is not None:
+                    on_cancelled()
                 return
             (on_error or (lambda e: self.fail(kind, e)))(error)
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from app.composing import Composer
     from app.generators import GeneratorChoice
     from nsdviewer.mapping.maps import ConceptMap
     from nsdviewer.rendering.scene import Scene
@@ -46,6 +47,8 @@ class View:
 
     Attributes
     ----------
+    pending
+        Names of the results that are under way; see `app.results`.
     voxel
         The cursor, the map's peak before the first click.
     listed
@@ -54,25 +57,29 @@ class View:
         (label, RGB picture): other paintings of the selected trial.
     card_pictures
         (73k id, RGB thumbnail) of the voxel card's best pictures.
-    decoding
-        Whether a reconstruction is on its way.
     """
 
     workspace: Workspace
     state: ViewState
     choices: Choices
+    composer: Composer
     embedding_title: str = ""
+    pending: frozenset[str] = frozenset()
     scene: Scene | None = None
     concept_map: ConceptMap | None = None
     voxel: tuple[int, int, int] | None = None
     reconstruction: Reconstruction | None = None
     gallery: tuple[tuple[str, NDArray[np.uint8]], ...] = ()
-    decoding: bool = False
     listed: NDArray[np.int64] | None = None
     search_error: str = ""
     concept_error: str = ""
     card: VoxelCard | None = None
     card_pictures: tuple[tuple[int, NDArray[np.uint8]], ...] = ()
+
+    @property
+    def decoding(self) -> bool:
+        """Whether a reconstruction is on its way."""
+        return "reconstruction" in self.pending
 
     def replace(self, **changes: Any) -> View:
         return replace(self, **changes)

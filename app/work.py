@@ -10,11 +10,10 @@ import numpy as np
 
 from app.exporting import export_in_process
 from app.samples import BATCH, Sample
-from nsdviewer.jobs import PartProgress, Progress
+from nsdviewer.jobs import PartProgress, Progress, Ticket
 from nsdviewer.session.concepts import search_trials
-from nsdviewer.session.decoding import Reconstruction
 from nsdviewer.session.scenes import reconstruction_of, scene_of
-from nsdviewer.session.voxels import VoxelCard, voxel_card
+from nsdviewer.session.voxels import voxel_card
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -23,12 +22,24 @@ if TYPE_CHECKING:
 
 _N_SEEDS = 3
 CEILING_LABEL = "ceiling"
-Pictures = tuple[tuple[Any, "NDArray[np.uint8]"], ...]
+Fields = dict[str, Any]
+Show = Callable[[Fields], None]
 
 
-def decode(view: View) -> Reconstruction | None:
-    """Decode and paint the selected trial."""
-    return reconstruction_of(view.workspace, view.state)
+def compose(view: View, ticket: Ticket, show: Show) -> Fields:
+    """Return the scene, the map in it, and the voxel of the cursor."""
+    composed = view.composer.compose(view.state, view.reconstruction)
+    return {
+        "scene": composed.scene,
+        "concept_map": composed.concept_map,
+        # The same cursor stays the same object: nobody asks anew for what is known of it.
+        "voxel": view.voxel if view.voxel == composed.voxel else composed.voxel,
+    }
+
+
+def decode(view: View, ticket: Ticket, show: Show) -> Fields:
+    """Decode and paint the selected trials."""
+    return {"reconstruction": reconstruction_of(view.workspace, view.state)}
 
 
 def load_generator(view: View, name: str, progress: Progress) -> None:
@@ -37,14 +48,17 @@ def load_generator(view: View, name: str, progress: Progress) -> None:
     view.workspace.painter(name)
 
 
-def paint_gallery(view: View, reconstruction: Reconstruction, progress: Progress) -> Pictures:
-    """Return (label, picture): the next seeds, and the picture's own embedding painted."""
-    state = view.state
+def paint_gallery(view: View, ticket: Ticket, show: Show) -> Fields:
+    """Paint the next seeds, and the picture's own embedding."""
+    state, reconstruction = view.state, view.reconstruction
+    if reconstruction is None:
+        return {"gallery": ()}
     painter = view.workspace.painter(state.generator)
     seeds = [state.seed + 1 + k for k in range(_N_SEEDS)]
     vectors = np.stack([reconstruction.decoded] * _N_SEEDS + [reconstruction.true])
-    painted = painter.paint(vectors, [*seeds, state.seed], progress)
-    return tuple(zip([*(f"seed {s}" for s in seeds), CEILING_LABEL], painted, strict=True))
+    painted = painter.paint(vectors, [*seeds, state.seed], ticket)
+    labels = [*(f"seed {s}" for s in seeds), CEILING_LABEL]
+    return {"gallery": tuple(zip(labels, painted, strict=True))}
 
 
 def paint_samples(
@@ -78,19 +92,24 @@ def paint_samples(
         show(first, tuple(painted), True)
 
 
-def list_trials(view: View) -> NDArray[np.int64]:
+def list_trials(view: View, ticket: Ticket, show: Show) -> Fields:
     """Return the list's trials in its order."""
     trials = view.workspace.table.select(view.state.subset)
-    if not view.state.search:
-        return trials
-    return search_trials(view.workspace, view.state.search, trials)
+    if view.state.search:
+        trials = search_trials(view.workspace, view.state.search, trials)
+    return {"listed": trials}
 
 
-def describe_voxel(view: View, voxel: tuple[int, int, int]) -> tuple[VoxelCard, Pictures]:
+def describe_voxel(view: View, ticket: Ticket, show: Show) -> Fields:
     """Return the voxel's card, and (73k id, thumbnail) of its best pictures."""
-    card = voxel_card(view.workspace, voxel)
+    if view.voxel is None:
+        return {"card": None, "card_pictures": ()}
+    card = voxel_card(view.workspace, view.voxel)
     pictures = view.workspace.stimuli.thumbnails(card.best_nsd_ids)
-    return card, tuple(zip(card.best_nsd_ids.tolist(), pictures, strict=True))
+    return {
+        "card": card,
+        "card_pictures": tuple(zip(card.best_nsd_ids.tolist(), pictures, strict=True)),
+    }
 
 
 def export(view: View, path: Path, progress: Progress) -> Path:

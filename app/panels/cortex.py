@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
@@ -23,7 +24,7 @@ from app.icons import themed_icon
 from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import MenuButton, rgb_image, text_at
-from nsdviewer.state import FLAT, INFLATED, PIAL, Theme
+from nsdviewer.state import CONCEPT, INFLATED, PIAL, UNFOLDED, LayerChoice, Theme
 
 if TYPE_CHECKING:
     from nsdviewer.state import Hemisphere
@@ -133,7 +134,7 @@ class CortexPanel(QWidget):
 
     def _top_right(self) -> QWidget:
         self.colour_bar = ColourBar()
-        self.colour_bar.limitChosen.connect(lambda v: self.wanted.emit({"limit_psc": v}))
+        self.colour_bar.limitChosen.connect(self._choose_limit)
         corner = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
         self._grid.addWidget(self.colour_bar, 0, 0, corner)
         return self.colour_bar
@@ -155,7 +156,9 @@ class CortexPanel(QWidget):
         self._slider.valueChanged.connect(lambda _: self._morph_timer.start())
         self._shapes = {}
         sides = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, _RIGHT)
-        for k, (name, value) in enumerate((("pial", PIAL), ("inflated", INFLATED), ("flat", FLAT))):
+        for k, (name, value) in enumerate(
+            (("pial", PIAL), ("inflated", INFLATED), ("flat", UNFOLDED))
+        ):
             button = QToolButton(text=name)
             button.setObjectName("flat")
             button.clicked.connect(lambda _=False, v=value: self.wanted.emit({"morph": v}))
@@ -219,7 +222,7 @@ class CortexPanel(QWidget):
         self._show_overlays(True)
         if differs(before, after, "scene"):
             self.colour_bar.show_scale(
-                scene.colour_bar_title, scene.limit_psc, after.state.limit_psc, scene.state.theme
+                scene.colour_bar_title, scene.limit_psc, _fixed_limit(after), scene.state.theme
             )
         drawn = (scene.hemispheres, scene.state.theme, _cursor(after))
         if self._drawn is None or not _same(self._drawn, drawn):
@@ -251,12 +254,22 @@ class CortexPanel(QWidget):
     def _send_morph(self) -> None:
         self.wanted.emit({"morph": self._slider.value() / _STEPS})
 
+    def _choose_limit(self, limit: float | None) -> None:
+        if self._view is not None:
+            layer = self._view.state.layer(CONCEPT) or LayerChoice(CONCEPT)
+            self.wanted.emit({"layers": self._view.state.with_layer(replace(layer, limit=limit))})
+
     def _toggle_collection(self, name: str) -> None:
         if self._view is None:
             return
         drawn = self._view.state.roi_collections
         kept = tuple(c for c in drawn if c != name)
         self.wanted.emit({"roi_collections": kept if name in drawn else (*drawn, name)})
+
+
+def _fixed_limit(view: View) -> float | None:
+    layer = view.state.layer(CONCEPT)
+    return layer.limit if layer is not None else None
 
 
 def _same(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:

@@ -10,7 +10,7 @@ from app.view import View, differs
 from app.widgets import ElidedLabel, small
 
 _QUIET = frozenset(
-    {"scene", "concept", "card", "list", "thumbnails", "reconstruct", "gallery", "samples",
+    {"scene", "concept", "card", "list", "thumbnails", "reconstruction", "gallery", "samples",
      "training", "sheet"}
 )  # fmt: skip
 

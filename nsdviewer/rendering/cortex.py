@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nsdviewer.data.surfaces.meshes import Hemimesh
 from nsdviewer.rendering.theme import PALETTES, colour_values
-from nsdviewer.state import FLAT, INFLATED, Camera, Hemisphere, Theme
+from nsdviewer.state import UNFOLDED, INFLATED, Camera, Hemisphere, Theme
 
 # From behind and below, where the visual areas are.
 VIEW_DIRECTION = np.array([0.0, -0.80, -0.60])
@@ -71,7 +71,7 @@ def shape_hemisphere(mesh: Hemimesh, morph: float) -> NDArray[np.float32]:
         return inflated
     flat = _stand_up(mesh.flat_mm, side)
     share = np.float32(morph - INFLATED)
-    if morph >= FLAT:
+    if morph >= UNFOLDED:
         return flat
     whole = np.where(np.isfinite(flat), flat, inflated)
     return np.asarray((1 - share) * inflated + share * whole, np.float32)

@@ -18,7 +18,7 @@ from nsdviewer.rendering.cortex import (
     vertex_normals,
 )
 from nsdviewer.rendering.slices import SlicePicture, draw_slice
-from nsdviewer.state import Camera, Hemisphere, ViewState
+from nsdviewer.state import CONCEPT, Camera, Hemisphere, ViewState
 
 
 @dataclass(frozen=True)
@@ -136,8 +136,9 @@ def resolve(state: ViewState, arrays: SceneArrays) -> Scene:
 
 def colour_limit(state: ViewState, concept_map: ConceptMap | None) -> float:
     """Return the end of the colour bar: the state's, else one that suits the map."""
-    if state.limit_psc is not None:
-        return state.limit_psc
+    layer = state.layer(CONCEPT)
+    if layer is not None and layer.limit is not None:
+        return layer.limit
     return concept_map.symmetric_limit() if concept_map is not None else 1.0
 
 

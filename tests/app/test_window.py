@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.errors import DataWarning
 from nsdviewer.session import Session
-from nsdviewer.state import FLAT, PIAL, Theme, ViewState
+from nsdviewer.state import UNFOLDED, PIAL, Theme, ViewState
 
 HAS_SCREEN = bool(os.environ.get("DISPLAY")) and os.environ.get("QT_QPA_PLATFORM") != "offscreen"
 
@@ -143,7 +143,7 @@ def test_morph_moves_vertices_and_keeps_colours(window):
     after = window.scene().hemispheres
     assert np.abs(after[0].vertices - before[0].vertices).max() > 5
     assert np.array_equal(after[0].rgb, before[0].rgb)
-    window.request(morph=FLAT)
+    window.request(morph=UNFOLDED)
     assert window.wait_idle()
     assert window.cortex._slider.value() == window.cortex._slider.maximum()
 

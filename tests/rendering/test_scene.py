@@ -17,7 +17,7 @@ from nsdviewer.rendering.scene import resolve
 from nsdviewer.rendering.slices import draw_slice, voxel_at
 from nsdviewer.rendering.theme import colour_values
 from nsdviewer.session.scenes import collect, map_of, scene_of
-from nsdviewer.state import FLAT, INFLATED, PIAL, Theme
+from nsdviewer.state import UNFOLDED, INFLATED, PIAL, Theme
 from tests.conftest import Subject
 
 
@@ -100,13 +100,13 @@ def test_the_shapes_are_the_files_own_at_the_ends(mini: Subject) -> None:
         inflated = shape_hemisphere(mesh, INFLATED)
         np.testing.assert_allclose(np.diff(inflated, axis=0), np.diff(mesh.inflated_mm, axis=0),
                                    atol=1e-3)  # fmt: skip
-        flat = shape_hemisphere(mesh, FLAT)
+        flat = shape_hemisphere(mesh, UNFOLDED)
         there = np.isfinite(flat).all(1)
         assert np.linalg.matrix_rank(flat[there] - flat[there].mean(0), tol=1e-2) == 2
 
 
 def test_hemispheres_never_overlap(mini: Subject) -> None:
-    for morph in (INFLATED, FLAT):
+    for morph in (INFLATED, UNFOLDED):
         left, right = (shape_hemisphere(m, morph)[:, 0] for m in mini.workspace.hemispheres)
         assert np.nanmax(left) < np.nanmin(right)
 

@@ -1,4 +1,4 @@
-"""The one value that says what is shown: ids and choices, never arrays.
+"""`ViewState`: ids and choices, never arrays.
 
 Every gesture makes a `ViewState` out of the last one. Undo, saved sessions, "copy as command" and
 headless figures are then one thing: a list of states.
@@ -6,6 +6,7 @@ headless figures are then one thing: a list of states.
 
 import dataclasses
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -13,102 +14,27 @@ from typing import Any, Self
 
 from nsdviewer.errors import RequestError
 from nsdviewer.files import write_json
+from nsdviewer.state.choices import (
+    BenchRow,
+    BetaVersion,
+    Hemisphere,
+    Null,
+    Reading,
+    Sides,
+    Space,
+    Theme,
+    TrialsAs,
+    Underlay,
+    Unfolding,
+)
+from nsdviewer.state.layers import CONCEPT, LayerChoice, Patch
 
 FORMAT = "nsdviewer-state"
-FORMAT_VERSION = 1
+# 1 had one end of one colour bar in place of layers.
+FORMAT_VERSION = 2
+MOST_SCALED = 2.0
 
-
-class Space(Enum):
-    """Where responses are sampled; the values are NSD's folder names."""
-
-    FUNC1PT8MM = "func1pt8mm"
-    FUNC1MM = "func1mm"
-    FSAVERAGE = "fsaverage"
-    NATIVESURFACE = "nativesurface"
-    MNI = "MNI"
-
-
-class Experiment(Enum):
-    """Which of NSD's experiments trials belong to; the values are NSD's names."""
-
-    CORE = "nsd"
-    RESTING = "resting"
-    SYNTHETIC = "nsdsynthetic"
-    IMAGERY = "nsdimagery"
-
-
-class BetaVersion(Enum):
-    """Which single-trial model the betas come from; the values are NSD's folder names."""
-
-    B1 = "betas_assumehrf"
-    B2 = "betas_fithrf"
-    B3 = "betas_fithrf_GLMdenoise_RR"
-    RESTING_B2 = "restingbetas_fithrf"
-    SYNTHETIC_B2 = "nsdsyntheticbetas_fithrf"
-    SYNTHETIC_B3 = "nsdsyntheticbetas_fithrf_GLMdenoise_RR"
-    IMAGERY_B2 = "nsdimagerybetas_fithrf"
-    IMAGERY_B3 = "nsdimagerybetas_fithrf_GLMdenoise_RR"
-
-    @property
-    def short(self) -> str:
-        """``b1``, ``b2`` or ``b3``; ``synthetic-b3`` and the like for the side experiments."""
-        return self.name.lower().replace("_", "-")
-
-    @property
-    def experiment(self) -> Experiment:
-        """The experiment whose trials these betas are of."""
-        prefix, _, model = self.name.partition("_")
-        return Experiment[prefix] if model else Experiment.CORE
-
-    @classmethod
-    def parse(cls, text: str) -> "BetaVersion":
-        """Read ``b3`` or ``betas_fithrf_GLMdenoise_RR``."""
-        for version in cls:
-            if text in (version.short, version.value):
-                return version
-        known = ", ".join(version.short for version in cls)
-        raise RequestError(f"There is no beta version '{text}'; choose one of {known}.")
-
-
-class Hemisphere(Enum):
-    """Left or right; the values are FreeSurfer's prefixes."""
-
-    LEFT = "lh"
-    RIGHT = "rh"
-
-
-class Reading(Enum):
-    """What a concept map shows; see `nsdviewer.mapping.maps`."""
-
-    ENCODER = "encoder"
-    DECODER = "decoder"
-    PATTERN = "pattern"
-
-
-class Null(Enum):
-    """What a test of a concept map holds against it.
-
-    USUAL: PARTIAL where it exists, for the reading of a ridge encoder; else IMAGES.
-    IMAGES: the site is unrelated to the pictures. Found sites answer to something.
-    PARTIAL: the site may answer to much else, but not along the concept. Found sites answer to it.
-    DIRECTIONS: the concept's map is no stronger than that of an arbitrary direction. Found sites
-    answer to it more than to most ideas.
-    """
-
-    USUAL = "usual"
-    IMAGES = "images"
-    PARTIAL = "partial"
-    DIRECTIONS = "directions"
-
-
-class Theme(Enum):
-    """Colours of window and figure."""
-
-    DARK = "dark"
-    LIGHT = "light"
-
-
-PIAL, INFLATED, FLAT = 0.0, 1.0, 2.0
+PIAL, INFLATED, UNFOLDED = 0.0, 1.0, 2.0
 
 Camera = tuple[float, ...]
 
@@ -134,21 +60,39 @@ class ViewState:
         What the test compares with.
     noise_ceiling_floor_pct
         Voxels with a lower noise ceiling are not shown in the map.
-    limit_psc
-        End of the colour bar in percent signal change per unit; None chooses it from the map.
+    layers
+        Maps on the cortex and in the slices, from the lowest to the topmost.
     morph
-        Shape of the cortex: 0 pial, 1 inflated, 2 flat, continuous between.
+        Shape of the cortex: 0 pial, 1 inflated, 2 unfolded, continuous between.
+    unfolding
+        What 2 is.
+    hemispheres
+        Which of them are drawn.
     roi_collections
         Collections whose outlines are drawn.
+    roi_labels
+        Whether the outlines bear their names.
+    underlay, slice_zoom
+        What the slices are drawn on, and how much of it: 1 all, 4 a quarter of its width.
     voxel
         The linked cursor, 0-based (i, j, k) in `space`; None before the first click.
+    vertex
+        The 0-based vertex that was clicked to get to `voxel`; None where it was no vertex.
+    patches
+        Regions drawn by hand; a patch is drawn as an outline, and can be scaled.
+    scaling
+        (region, factor) pairs: what the responses of a region's voxels, as deviations from their
+        training mean, are multiplied with before they are decoded. 0 silences, 2 doubles. A
+        region is a ROI expression, or the name of a patch.
     camera
         Position, focal point and view-up (nine numbers) and the parallel scale; empty for the
         default view.
     search
         Text that orders the trial list by likeness in the joint embedding.
     subset
-        Which trials the list shows: ``all``, ``shared``, ``train``, ``session:N``.
+        Which trials the list shows; see `TrialTable.select`.
+    trials_as, bench
+        What the list of trials looks like, and what stands below the reconstruction.
     seed
         Seed of the generator's z.
     embedding
@@ -168,13 +112,23 @@ class ViewState:
     statistic: str = "none"
     null: Null = Null.USUAL
     noise_ceiling_floor_pct: float = 10.0
-    limit_psc: float | None = None
+    layers: tuple[LayerChoice, ...] = (LayerChoice(CONCEPT),)
     morph: float = INFLATED
+    unfolding: Unfolding = Unfolding.FLAT
+    hemispheres: Sides = Sides.BOTH
     roi_collections: tuple[str, ...] = ("floc-faces", "floc-places", "floc-bodies")
+    roi_labels: bool = True
+    underlay: Underlay = Underlay.ANATOMY
+    slice_zoom: float = 1.0
     voxel: tuple[int, int, int] | None = None
+    vertex: tuple[Hemisphere, int] | None = None
+    patches: tuple[Patch, ...] = ()
+    scaling: tuple[tuple[str, float], ...] = ()
     camera: Camera = ()
     search: str = ""
     subset: str = "all"
+    trials_as: TrialsAs = TrialsAs.GRID
+    bench: BenchRow = BenchRow.SEEDS
     seed: int = 0
     embedding: str = ""
     decoder: str = ""
@@ -183,12 +137,21 @@ class ViewState:
     theme: Theme = Theme.DARK
 
     def __post_init__(self) -> None:
-        if not 0.0 <= self.morph <= 2.0:
+        if not 0.0 <= self.morph <= UNFOLDED:
             raise RequestError(
-                f"The cortex's shape runs from 0 (pial) to 2 (flat), not {self.morph}."
+                f"The cortex's shape runs from 0 (pial) to 2 (unfolded), not {self.morph}."
             )
-        if self.limit_psc is not None and self.limit_psc <= 0:
-            raise RequestError("The end of the colour bar is a positive number of percent signal.")
+        if not 1.0 <= self.slice_zoom <= 16.0:
+            raise RequestError(f"Slices are enlarged 1 to 16 times, not {self.slice_zoom}.")
+        _require_once("layer", [layer.source for layer in self.layers])
+        _require_once("region drawn by hand", [patch.name for patch in self.patches])
+        _require_once("scaled region", [name for name, _ in self.scaling])
+        for name, factor in self.scaling:
+            if not 0.0 <= factor <= MOST_SCALED:
+                raise RequestError(
+                    f"A region is scaled by 0 (silenced) to {MOST_SCALED:g}; '{name}' cannot be "
+                    f"scaled by {factor}."
+                )
         if not 0.0 <= self.noise_ceiling_floor_pct < 100.0:
             raise RequestError(
                 f"The noise ceiling's floor is a percentage from 0 to below 100, not "
@@ -202,11 +165,26 @@ class ViewState:
             raise RequestError("Trials are numbered from 0; a negative one does not exist.")
 
     def replace(self, **changes: Any) -> Self:
-        """Return a copy with `changes`; raises `RequestError` for a field that does not exist."""
+        """Return a copy with `changes`; raises `RequestError` for a field that does not exist.
+
+        The vertex belongs to the voxel: another voxel without one leaves it.
+        """
         unknown = set(changes) - {f.name for f in dataclasses.fields(self)}
         if unknown:
             raise RequestError(f"A view has no '{sorted(unknown)[0]}'.")
+        if "voxel" in changes and changes["voxel"] != self.voxel:
+            changes.setdefault("vertex", None)
         return dataclasses.replace(self, **changes)
+
+    def layer(self, source: str) -> LayerChoice | None:
+        """Return the layer that shows `source`, None where there is none."""
+        return next((layer for layer in self.layers if layer.source == source), None)
+
+    def with_layer(self, layer: LayerChoice) -> tuple[LayerChoice, ...]:
+        """Return the layers with `layer` in the place of that of its source, else on top."""
+        if self.layer(layer.source) is None:
+            return (*self.layers, layer)
+        return tuple(layer if each.source == layer.source else each for each in self.layers)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-serialisable values."""
@@ -222,24 +200,15 @@ class ViewState:
             )
         if document["format_version"] > FORMAT_VERSION:
             raise RequestError("This view was saved by a later nsdviewer; update this one.")
-        fields = {f.name: f for f in dataclasses.fields(cls)}
-        values = {k: v for k, v in document.items() if k in fields}
-        enums: dict[str, type[Enum]] = {
-            "space": Space,
-            "version": BetaVersion,
-            "reading": Reading,
-            "null": Null,
-            "theme": Theme,
-        }
+        values = {f.name: document[f.name] for f in dataclasses.fields(cls) if f.name in document}
+        if "limit_psc" in document and "layers" not in document:
+            values["layers"] = [{"source": CONCEPT, "limit": document["limit_psc"]}]
         try:
-            for name, kind in enums.items():
-                if name in values:
-                    values[name] = kind(values[name])
-            for name in ("trials", "roi_collections", "camera", "voxel"):
+            for name, read in _READERS.items():
                 if values.get(name) is not None:
-                    values[name] = tuple(values[name])
+                    values[name] = read(values[name])
             return cls(**values)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise RequestError(
                 f"The saved view cannot be read ({error}); save it again."
             ) from error
@@ -267,4 +236,35 @@ class ViewState:
 def _plain(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
-    return list(value) if isinstance(value, tuple) else value
+    if isinstance(value, LayerChoice | Patch):
+        return value.to_dict()
+    return [_plain(v) for v in value] if isinstance(value, tuple) else value
+
+
+# How fields that JSON has no type for are read.
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "space": Space,
+    "version": BetaVersion,
+    "reading": Reading,
+    "null": Null,
+    "theme": Theme,
+    "unfolding": Unfolding,
+    "hemispheres": Sides,
+    "underlay": Underlay,
+    "trials_as": TrialsAs,
+    "bench": BenchRow,
+    "trials": tuple,
+    "roi_collections": tuple,
+    "camera": tuple,
+    "voxel": tuple,
+    "vertex": lambda v: (Hemisphere(v[0]), int(v[1])),
+    "layers": lambda v: tuple(LayerChoice.from_dict(each) for each in v),
+    "patches": lambda v: tuple(Patch.from_dict(each) for each in v),
+    "scaling": lambda v: tuple((str(name), float(factor)) for name, factor in v),
+}
+
+
+def _require_once(what: str, names: list[str]) -> None:
+    for name in names:
+        if names.count(name) > 1:
+            raise RequestError(f"There are two of the {what} '{name}'; each has a name of its own.")

@@ -1,0 +1,51 @@
+"""The one value that says what is shown, and what can be chosen in it."""
+
+from nsdviewer.state.choices import (
+    BenchRow,
+    BetaVersion,
+    Experiment,
+    Hemisphere,
+    Null,
+    Reading,
+    Sides,
+    Space,
+    Theme,
+    Thresholding,
+    TrialsAs,
+    Underlay,
+    Unfolding,
+)
+from nsdviewer.state.layers import CONCEPT, LayerChoice, Patch
+from nsdviewer.state.view_state import (
+    FORMAT,
+    INFLATED,
+    PIAL,
+    UNFOLDED,
+    Camera,
+    ViewState,
+)
+
+__all__ = [
+    "CONCEPT",
+    "FORMAT",
+    "INFLATED",
+    "PIAL",
+    "UNFOLDED",
+    "BenchRow",
+    "BetaVersion",
+    "Camera",
+    "Experiment",
+    "Hemisphere",
+    "LayerChoice",
+    "Null",
+    "Patch",
+    "Reading",
+    "Sides",
+    "Space",
+    "Theme",
+    "Thresholding",
+    "TrialsAs",
+    "Underlay",
+    "Unfolding",
+    "ViewState",
+]
