@@ -112,3 +112,13 @@ def test_every_photograph_has_an_author_and_a_licence() -> None:
     for name, row in rows.items():
         for column in ("author", "licence", "source"):
             assert row[column].strip(), f"{name} has no {column} in photos.csv"
+
+
+def test_the_window_loads_no_heavy_library_before_it_shows() -> None:
+    # What a person waits for at the start is the window's own code and Qt; the rest comes behind it.
+    heavy = ("torch", "sklearn", "scipy", "matplotlib", "pyvista", "pandas", "nibabel", "h5py")
+    program = f"import sys, app.window; print([m for m in {heavy} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "[]"

@@ -8,17 +8,22 @@ linear decoder: it can be read as activity where the weights cannot (Haufe et al
 87).
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas.sites import Sites, Voxels
 from nsdviewer.errors import ConceptError, SpaceError
-from nsdviewer.models.decoders.protocol import Decoder
-from nsdviewer.models.encoder import Encoder
 from nsdviewer.state import Reading
+
+if TYPE_CHECKING:
+    # Fitted models bring torch along; the words and units of maps are wanted before it is there.
+    from nsdviewer.models.decoders.protocol import Decoder
+    from nsdviewer.models.encoder import Encoder
 
 UNITS = {
     Reading.ENCODER: "% signal change per unit",
