@@ -113,8 +113,8 @@ def test_an_embedding_without_a_generator_still_gives_maps_and_figures(
     """CLIP's own code path, on random weights that are called by their file's digest."""
     torch.manual_seed(0)
     weights = tmp_path / "random.pt"
-    torch.save(open_clip.create_model("ViT-B-32-quickgelu").state_dict(), weights)
-    name = f"open_clip:ViT-B-32-quickgelu@{weights}"
+    torch.save(open_clip.create_model("ViT-S-32").state_dict(), weights)
+    name = f"open_clip:ViT-S-32@{weights}"
     encoder = tmp_path / "E.safetensors"
     with_clip = ("--subject", 1, "--embedding", name)
     assert (

@@ -58,6 +58,7 @@ def test_killed_with_sigkill_it_ends_as_if_nothing_had_happened(
     assert header["finished"]
 
 
+@pytest.mark.slow
 def test_two_processes_train_together_and_go_on_together(tmp_path: Path, pictures: Path) -> None:
     out = tmp_path / "two"
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]

@@ -32,7 +32,13 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
     return build_tree(root, sessions=(1,), betas=SPACES, fsaverage_order=1)
 
 
-@pytest.mark.parametrize(("space", "version"), [(s, v) for s, v, _ in SPACES])
+@pytest.mark.parametrize(
+    ("space", "version"),
+    [
+        # The finer grid goes the way of the coarser one, with five times the voxels.
+        pytest.param(s, v, marks=pytest.mark.slow if s == "func1mm" else ()) for s, v, _ in SPACES
+    ],
+)
 def test_models_are_fitted_and_maps_written(
     tree: TinyTree, tmp_path: Path, space: str, version: str
 ) -> None:
