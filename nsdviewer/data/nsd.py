@@ -24,6 +24,7 @@ from nsdviewer.data.betas.sites import Mask, MaskOrMasks, sites_of
 from nsdviewer.data.betas.sources import read_header
 from nsdviewer.data.information import read_n_noise_components
 from nsdviewer.data.layout import SURFACE_SPACES, NsdRoot, SubjectFiles
+from nsdviewer.data.pictures.categories import pictures_by_category
 from nsdviewer.data.pictures.coco import join_coco
 from nsdviewer.data.pictures.stimuli import Stimuli
 from nsdviewer.data.regions.maps import VoxelMap, read_map
@@ -109,6 +110,8 @@ class Subject:
         sessions = tuple(sorted({f.session for f in self.files.beta_files(space, version)}))
         if version.experiment is Experiment.CORE:
             table = build_trial_table(self.files.root, self.number, sessions, with_pictures)
+            shown = pictures_by_category(self.files.root, table.column("nsd_id"), coco)
+            table = replace(table, categories=shown)
             if "coco_id" not in table.frame:
                 return table
             return replace(table, frame=join_coco(table.frame, self.files.root, coco))

@@ -1,8 +1,7 @@
 """The trial table: one row a stimulus trial, joined from design and behaviour."""
 
-import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,16 +22,16 @@ from nsdviewer.data.trials.design import (
     legacy_sessions,
     read_design,
 )
+from nsdviewer.data.trials.filter_terms import FULL_SPLIT, LEGACY_SPLIT, TrialSet
+from nsdviewer.data.trials.filters import TrialFilter
 from nsdviewer.data.trials.picture_table import join_pictures, read_pictures
-from nsdviewer.errors import DataError, DataWarning, RequestError
+from nsdviewer.errors import DataError, DataWarning, RequestError, suggestion
 from nsdviewer.files import atomic_path
 from nsdviewer.state import Experiment
 
-T = TypeVar("T")
+__all__ = ["FULL_SPLIT", "LEGACY_SPLIT", "TrialTable", "build_side_table", "build_trial_table"]
 
-FULL_SPLIT = "full-40"
-LEGACY_SPLIT = "legacy-37"
-SPECIAL = "special515"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -51,11 +50,15 @@ class TrialTable:
         `nsdviewer.data.trials.behaviour.BEHAVIOUR_COLUMNS`, NaN where there is none.
     special
         73k ids of the shared pictures that all eight subjects saw three times.
+    categories
+        Reads what pictures show, when it is asked for: category in small letters → ascending 73k
+        ids.
     """
 
     subject: int
     frame: pd.DataFrame
     special: NDArray[np.int64]
+    categories: Callable[[], Mapping[str, NDArray[np.int64]]] = dict
 
     def __len__(self) -> int:
         return len(self.frame)
@@ -89,54 +92,75 @@ class TrialTable:
                     f"{len(self) - 1} in {self.n_sessions} sessions on this disk."
                 )
 
-    def select(self, expression: str) -> NDArray[np.int64]:
-        """Return the trials that `expression` names, ascending.
+    def __contains__(self, name: str) -> bool:
+        return name in self.frame
 
-        ``0,5,750:760`` (0-based, end excluded), ``all``, ``shared``, ``train``, ``session:N``,
-        ``test:full-40``, ``test:legacy-37``, ``train:legacy-37`` or ``special515``.
+    def values_of(self, name: str) -> NDArray[np.int64]:
+        """Return a column's distinct values among trials with betas, ascending."""
+        if name not in self._values:
+            here = self.column("has_betas").astype(bool)
+            self._values[name] = np.unique(self.column(name)[here])
+        return self._values[name]
+
+    @cached_property
+    def _values(self) -> dict[str, NDArray[np.int64]]:
+        return {}
+
+    def pictures_showing(self, name: str) -> NDArray[np.int64]:
+        """Return ascending 73k ids of the pictures that show a category, in any case.
+
+        Raises
+        ------
+        RequestError
+            If nothing says what pictures show, or no picture shows this.
         """
-        parts = [self._select_one(p.strip()) for p in expression.split(",") if p.strip()]
-        if not parts:
-            raise RequestError("No trials are named; write for example --trials 0,5,750:760.")
-        return np.unique(np.concatenate(parts))
+        known = self.categories()
+        if not known:
+            raise RequestError(
+                f"What the pictures show is not known, and 'category:{name}' names no trials; "
+                "unpack COCO's annotations_trainval2017.zip in the root."
+            )
+        if name.casefold() not in known:
+            raise RequestError(
+                f"No picture shows '{name}'; there are {', '.join(list(known)[:12])} …"
+                f"{suggestion(name, known)}"
+            )
+        return known[name.casefold()]
 
-    def _select_one(self, part: str) -> NDArray[np.int64]:
+    def check(self, expression: str) -> None:
+        """Raise `RequestError` unless a filter can be read and these trials have what it names.
+
+        An unknown category alone is left to `find`.
+        """
+        TrialFilter.parse(expression).check(self)
+
+    def find(self, expression: str) -> NDArray[np.int64]:
+        """Return the trials with betas that a filter lets through, ascending; there may be none.
+
+        See `nsdviewer.data.trials.filters` for the grammar, for example ``0,5,750:760``,
+        ``test:full-40`` or ``shared & session:1-3|7 & not missed``.
+
+        Raises
+        ------
+        RequestError
+            If the filter cannot be read, or names what these trials do not have.
+        """
         here = self.column("has_betas").astype(bool)
-        named = {
-            "all": True,
-            "shared": self.column("shared").astype(bool),
-            "train": self.column("split_full_40") == "train",
-            f"train:{FULL_SPLIT}": self.column("split_full_40") == "train",
-            f"test:{FULL_SPLIT}": self.column("split_full_40") == "test",
-            f"train:{LEGACY_SPLIT}": self.column("split_legacy_37") == "train",
-            f"test:{LEGACY_SPLIT}": self.column("split_legacy_37") == "test",
-            SPECIAL: np.isin(self.column("nsd_id"), self.special),
-        }
-        if part in named:
-            return np.flatnonzero(here & named[part])
-        if match := re.fullmatch(r"session:(\d+)", part):
-            found = np.flatnonzero((self.column("session") == int(match.group(1))) & here)
-            if len(found) == 0:
-                sessions = np.unique(self.column("session")[here])
-                raise RequestError(
-                    f"Session {match.group(1)} is not on this disk; there are "
-                    f"{', '.join(map(str, sessions))}."
-                )
-            return found
-        if match := re.fullmatch(r"(\d+):(\d+)", part):
-            start, stop = int(match.group(1)), int(match.group(2))
-            if stop <= start:
-                raise RequestError(f"'{part}' names no trial: the end comes before the start.")
-            chosen = np.arange(start, stop)
-            self.require(tuple(chosen.tolist()) if stop <= len(self) else (stop - 1,))
-            return chosen
-        if re.fullmatch(r"\d+", part):
-            self.require((int(part),))
-            return np.array([int(part)])
-        raise RequestError(
-            f"'{part}' names no trials; write numbers (0,5,750:760), all, shared, train, "
-            f"session:N, {SPECIAL}, test:{FULL_SPLIT} or test:{LEGACY_SPLIT}."
-        )
+        return np.flatnonzero(TrialFilter.parse(expression).keep(self) & here)
+
+    def select(self, expression: str) -> NDArray[np.int64]:
+        """Return what `find` does, and refuse a filter that nothing passes.
+
+        A set of the experiment's design that stands alone (``shared``, ``test:legacy-37``) may be
+        empty.
+        """
+        found = self.find(expression)
+        if len(found) == 0 and not isinstance(TrialFilter.parse(expression).term, TrialSet):
+            raise RequestError(
+                f"No trial of subject {self.subject} passes '{expression.strip()}'; leave out one of "
+                "its terms."
+            )
+        return found
 
     def write_csv(self, path: Path) -> None:
         """Write the table as CSV."""
