@@ -2,28 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from nsdviewer.mapping.maps import TITLES
-from nsdviewer.rendering.cortex import default_camera, vertex_colours
+from nsdviewer.jobs import SilentProgress
+from nsdviewer.rendering.colours import colour_bar, paint_of
+from nsdviewer.rendering.cortex import curvature_rgb, default_camera, vertex_rgb
 from nsdviewer.rendering.scene import (
     HemisphereScene,
     Scene,
     SceneArrays,
-    colour_limit,
+    borders_of,
+    coloured,
     peak_voxel,
-    resolve_hemisphere,
-    resolve_slices,
+    require_maps_fit,
+    shape_of_hemisphere,
+    shown_hemispheres,
+    shown_layers,
 )
-from nsdviewer.session.scenes import collect, map_of
+from nsdviewer.rendering.slices import cursor_in_slice, draw_slice, window_around
+from nsdviewer.scheduling import InProcess
+from nsdviewer.session.evidence import MapRequest, tested_map
+from nsdviewer.session.layers import concept_layer, or_note
+from nsdviewer.session.notices import notices_of, outlines_of
+from nsdviewer.session.scenes import bars_of, provenance, trial_scores, trial_title
 
 if TYPE_CHECKING:
+    from nsdviewer.data.surfaces.meshes import Hemimesh
     from nsdviewer.mapping.maps import ConceptMap
+    from nsdviewer.rendering.colours import Paint
+    from nsdviewer.rendering.layers import LayerMap
+    from nsdviewer.rendering.scene import RoiBar
     from nsdviewer.rendering.slices import SlicePicture
-    from nsdviewer.session.decoding import Reconstruction
+    from nsdviewer.session.reconstruction import Reconstruction
     from nsdviewer.session.workspace import Workspace
     from nsdviewer.state import ViewState
+
+T = TypeVar("T")
+Voxel = tuple[int, int, int]
+_UNTESTED = "none"
 
 
 @dataclass(frozen=True)
@@ -32,7 +51,27 @@ class Composed:
 
     scene: Scene
     concept_map: ConceptMap | None
-    voxel: tuple[int, int, int]
+    voxel: Voxel
+
+
+@dataclass(frozen=True)
+class Made:
+    """Results that other workers have made for a scene.
+
+    Attributes
+    ----------
+    tested
+        The state's concept map with its test; None where it is not there yet, or not asked for.
+    maps
+        Those of the layers besides the concept's.
+    bars
+        The regions' bars with intervals; None to compute them without.
+    """
+
+    reconstruction: Reconstruction | None = None
+    tested: ConceptMap | None = None
+    maps: tuple[LayerMap, ...] = ()
+    bars: tuple[RoiBar, ...] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,102 +99,192 @@ class Composer:
         self._kept: dict[str, tuple[tuple[Any, ...], Any]] = {}
 
     def concept_map(self, state: ViewState) -> ConceptMap | None:
-        """Return the state's map; raises `ConceptError` when its concept has no direction."""
-        key = (
-            state.concept, state.noise_ceiling_floor_pct, state.reading, state.encoder,
-            state.decoder, state.statistic, state.null,
-        )  # fmt: skip
-        return self._part("map", key, lambda: map_of(self._workspace, state))
+        """Return the state's map, untested; raises `ConceptError` if its concept has no direction."""
+        if not state.concept:
+            return None
+        request = replace(MapRequest.of(state), statistic=_UNTESTED)
+        return self._part(
+            "map",
+            (request,),
+            lambda: tested_map(self._workspace, request, InProcess(), SilentProgress()),
+        )
 
-    def compose(self, state: ViewState, reconstruction: Reconstruction | None) -> Composed:
-        """Return the scene of `state`."""
-        shown_map = self.concept_map(state)
-        arrays = self._arrays(state, shown_map, reconstruction)
-        limit = colour_limit(state, shown_map)
+    def compose(self, state: ViewState, made: Made | None = None) -> Composed:
+        """Return the scene of `state`; what nobody has made yet is not in it."""
+        made = made or Made()
+        shown_map = made.tested if made.tested is not None else self.concept_map(state)
+        maps = self._maps(state, shown_map, made.maps)
+        paints = self._paints(state, maps)
+        shaped = self._arrays(state, shown_map, maps)
+        arrays = replace(shaped, roi_bars=self._bars(shown_map, made.bars))
         voxel = state.voxel or peak_voxel(arrays)
-        hemispheres = self._hemispheres(state, arrays, limit)
+        hemispheres = self._hemispheres(state, arrays, paints)
         scene = Scene(
             state=state,
             hemispheres=hemispheres,
             camera=state.camera or self._camera(hemispheres),
-            limit_psc=limit,
-            slices=self._slices(state, arrays, limit, voxel),
+            slices=self._slices(state, arrays, paints, voxel),
+            colour_bars=self._part(
+                "colour bars",
+                (_Same(paints),),
+                lambda: tuple(colour_bar(paint, state.theme) for paint in reversed(paints)),
+            ),
             roi_bars=arrays.roi_bars,
-            seen=arrays.seen,
-            reconstructed=arrays.reconstructed,
-            trial_title=arrays.trial_title,
-            trial_scores=arrays.trial_scores,
-            colour_bar_title=TITLES[state.reading],
-            provenance=arrays.provenance,
+            **self._trial(state, made.reconstruction),
             simulated=arrays.simulated,
+            notices=arrays.notices,
         )
         return Composed(scene, shown_map, voxel)
 
-    def _arrays(
-        self, state: ViewState, shown_map: ConceptMap | None, reconstruction: Reconstruction | None
-    ) -> SceneArrays:
-        key = (
-            _Same(shown_map),
-            _Same(reconstruction),
-            state.roi_collections,
-            state.trials,
-            state.seed,
-            state.concept,
+    def _maps(
+        self, state: ViewState, shown_map: ConceptMap | None, maps: tuple[LayerMap, ...]
+    ) -> tuple[LayerMap, ...]:
+        concept = self._part(
+            "concept layer",
+            (_Same(shown_map), state.statistic),
+            lambda: (
+                None
+                if shown_map is None
+                else or_note(concept_layer(self._workspace, state, shown_map))
+            ),
         )
-        # Until something is decoded, no decoder or generator need be there.
-        said = state if reconstruction is not None else state.replace(trials=())
+        everything = maps if concept is None else (*maps, concept)
+        return self._part("maps", tuple(map(_Same, everything)), lambda: everything)
+
+    def _paints(self, state: ViewState, maps: tuple[LayerMap, ...]) -> tuple[Paint, ...]:
+        """Return how layers are coloured; the same objects as before for those that are as before."""
+        paints = tuple(
+            self._part(
+                f"paint {shown.choice.source}",
+                (shown.choice, _Same(shown.map), state.theme),
+                partial(paint_of, shown, state.theme),
+            )
+            for shown in shown_layers(state, maps)
+        )
+        return self._part("paints", tuple(map(_Same, paints)), lambda: paints)
+
+    def _bars(
+        self, shown_map: ConceptMap | None, bars: tuple[RoiBar, ...] | None
+    ) -> tuple[RoiBar, ...]:
+        key = (_Same(shown_map), _Same(bars))
         return self._part(
-            "arrays", key, lambda: collect(self._workspace, said, shown_map, reconstruction)
+            "bars", key, lambda: bars_of(self._workspace, shown_map) if bars is None else bars
+        )
+
+    def _trial(self, state: ViewState, reconstruction: Reconstruction | None) -> dict[str, Any]:
+        """Return the fields of a scene that tell of the trials."""
+        w = self._workspace
+        return {
+            "seen": reconstruction.seen if reconstruction else None,
+            "reconstructed": reconstruction.painted if reconstruction else None,
+            "trial_title": trial_title(w, state, reconstruction),
+            "trial_scores": trial_scores(reconstruction),
+            "provenance": provenance(w, state, reconstruction),
+        }
+
+    def _arrays(
+        self, state: ViewState, shown_map: ConceptMap | None, maps: tuple[LayerMap, ...]
+    ) -> SceneArrays:
+        """Return what a scene stands on, without the trials."""
+        w = self._workspace
+        outlines = self._part(
+            "outlines", (state.roi_collections, state.patches), lambda: outlines_of(w, state)
+        )
+        notice_key = (
+            _Same(maps), state.layers, state.roi_collections, state.patches, state.hemispheres,
+            state.underlay, state.unfolding, state.morph > 1,
+        )  # fmt: skip
+        return SceneArrays(
+            hemispheres=tuple(w.meshes.values()),
+            outlines=outlines,
+            maps=maps,
+            underlay=w.underlay_of(state.underlay) if w.is_volume else None,
+            concept_map=shown_map,
+            roi_bars=(),
+            seen=None,
+            reconstructed=None,
+            trial_title="",
+            trial_scores=(),
+            provenance=(),
+            simulated=w.root.is_simulated,
+            notices=self._part("notices", notice_key, lambda: notices_of(w, state, maps)),
         )
 
     def _hemispheres(
-        self, state: ViewState, arrays: SceneArrays, limit: float
+        self, state: ViewState, arrays: SceneArrays, paints: tuple[Paint, ...]
     ) -> tuple[HemisphereScene, ...]:
-        shape_key = (state.morph, state.roi_collections)
-        colour_key = (_Same(arrays.concept_map), limit, state.theme)
-        made: list[HemisphereScene] = []
+        meshes = shown_hemispheres(state, arrays.hemispheres)
+        shape_key = (
+            state.morph, state.unfolding, state.hemispheres, state.roi_labels,
+            _Same(arrays.outlines),
+        )  # fmt: skip
 
         def shape() -> tuple[HemisphereScene, ...]:
-            made.extend(resolve_hemisphere(state, arrays, m, limit) for m in arrays.hemispheres)
-            return tuple(made)
-
-        def colour() -> tuple[HemisphereScene, ...]:
-            if made:
-                return shaped
-            return tuple(
-                replace(one, rgb=vertex_colours(mesh, arrays.vertex_values.get(mesh.hemisphere),
-                                                limit, state.theme))
-                for one, mesh in zip(shaped, arrays.hemispheres, strict=True)
-            )  # fmt: skip
+            return tuple(shape_of_hemisphere(state, arrays, mesh) for mesh in meshes)
 
         shaped = self._part("shape", shape_key, shape)
-        return self._part("colour", (_Same(shaped), *colour_key), colour)
+
+        def paint() -> tuple[HemisphereScene, ...]:
+            pairs = zip(shaped, meshes, strict=True)
+            return tuple(self._painted(state, one, mesh, paints) for one, mesh in pairs)
+
+        return self._part("colour", (_Same(shaped), _Same(paints), state.theme), paint)
+
+    def _painted(
+        self, state: ViewState, shape: HemisphereScene, mesh: Hemimesh, paints: tuple[Paint, ...]
+    ) -> HemisphereScene:
+        """Return a hemisphere in colours; what lies under the topmost layer is kept."""
+        side = mesh.hemisphere.value
+        lower, top = paints[:-1], paints[-1:]
+        under = self._part(
+            f"under {side}",
+            (_Same(mesh), tuple(map(_Same, lower)), state.theme),
+            lambda: vertex_rgb(mesh, lower, curvature_rgb(mesh, state.theme)),
+        )
+        borders = [
+            self._part(
+                f"border {side} {paint.shown.choice.source}",
+                (_Same(shape), _Same(paint)),
+                partial(borders_of, shape, paint),
+            )
+            for paint in paints
+        ]
+        return coloured(shape, vertex_rgb(mesh, top, under), borders)
 
     def _camera(self, hemispheres: tuple[HemisphereScene, ...]) -> tuple[float, ...]:
         if not hemispheres:
             return ()
         return self._part(
             "camera",
-            (_Same(hemispheres[0].vertices),),
-            lambda: default_camera([h.vertices for h in hemispheres]),
+            tuple(_Same(one.vertices) for one in hemispheres),
+            lambda: default_camera([one.vertices for one in hemispheres]),
         )
 
     def _slices(
-        self,
-        state: ViewState,
-        arrays: SceneArrays,
-        limit: float,
-        voxel: tuple[int, int, int],
+        self, state: ViewState, arrays: SceneArrays, paints: tuple[Paint, ...], voxel: Voxel
     ) -> tuple[SlicePicture, ...]:
-        key = (voxel, _Same(arrays.concept_map), limit, state.theme)
-        return self._part(
-            "slices", key, lambda: resolve_slices(state.replace(voxel=voxel), arrays, limit)
+        underlay = arrays.underlay
+        if underlay is None:
+            return ()
+        self._part(
+            "fit", (_Same(underlay), _Same(paints)), lambda: require_maps_fit(underlay, paints)
         )
+        found = []
+        for axis in range(3):
+            window = window_around(underlay.values.shape, voxel, axis, state.slice_zoom)
+            key = (voxel[axis], window, state.slice_zoom, _Same(underlay), _Same(paints))
+            draw = partial(draw_slice, underlay.values, paints, voxel, axis, state.slice_zoom)
+            picture = self._part(f"slice {axis}", key, draw)
+            # A cursor that moved within the slice leaves its colours as they are.
+            cursor = cursor_in_slice(underlay.values.shape, voxel, axis)
+            found.append(picture if picture.cursor == cursor else replace(picture, cursor=cursor))
+        return tuple(found)
 
-    def _part(self, name: str, key: tuple[Any, ...], make: Any) -> Any:
+    def _part(self, name: str, key: tuple[Any, ...], make: Callable[[], T]) -> T:
         kept = self._kept.get(name)
         if kept is not None and kept[0] == key:
-            return kept[1]
+            found: T = kept[1]
+            return found
         value = make()
         self._kept[name] = (key, value)
         return value

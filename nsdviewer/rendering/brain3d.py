@@ -1,19 +1,24 @@
 """Drawing hemispheres into a plotter: the window's or an off-screen one."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
+from vtkmodules.vtkRenderingCore import vtkTextActor
 
+from nsdviewer.rendering.label_places import place_labels
 from nsdviewer.rendering.loading import load_before_opengl
 from nsdviewer.rendering.scene import HemisphereScene, Scene
 from nsdviewer.rendering.theme import PALETTES
 from nsdviewer.state import Camera, Hemisphere, Theme
 
-# Size of a region's name, as a share of the picture.
-_LABEL_WIDTH, _LABEL_HEIGHT = 0.055, 0.026
+LABEL_PX = 11.0
+_OUTLINE_PX, _BORDER_PX = 1.4, 1.3
+# Outlines that run behind a name must not be read as a part of it.
+_LABEL_GROUND = 0.7
 
 
 @dataclass
@@ -21,32 +26,50 @@ class _Drawn:
     """What one hemisphere has in the plotter, and the scene it shows."""
 
     mesh: pv.PolyData
+    actor: Any
     scene: HemisphereScene
+    lines: dict[str, Any] = field(default_factory=dict)
 
 
 class BrainDrawing:
-    """Hemispheres in one plotter; only what differs from the last scene is touched."""
+    """Hemispheres in one plotter; only what differs from the last scene is touched.
 
-    def __init__(self, plotter: Any) -> None:
+    Parameters
+    ----------
+    label_px
+        Says how large the names of regions are, in pixels of the picture; asked at each picture.
+    """
+
+    def __init__(self, plotter: Any, label_px: Callable[[], float] = lambda: LABEL_PX) -> None:
         self._plotter = plotter
         self._drawn: dict[Hemisphere, _Drawn] = {}
         self._theme: Theme | None = None
+        self._labels = _LabelLayer(plotter, label_px)
         plotter.enable_parallel_projection()
 
     def draw(self, scene: Scene, labels: bool = True) -> None:
         """Show `scene`; the caller renders."""
-        if self._theme is not scene.state.theme:
-            self._theme = scene.state.theme
-            self._plotter.set_background(PALETTES[scene.state.theme].canvas)
-        for hemisphere in scene.hemispheres:
-            self._draw_hemisphere(hemisphere, labels, scene.state.theme)
-        self.set_camera(scene.camera)
+        theme = scene.state.theme
+        repaint = self._theme is not theme
+        if repaint:
+            self._theme = theme
+            self._plotter.set_background(PALETTES[theme].canvas)
+        shown = {one.hemisphere for one in scene.hemispheres}
+        for absent in set(self._drawn) - shown:
+            self._remove(absent)
+        for one in scene.hemispheres:
+            self._draw_hemisphere(one, theme, repaint)
+        self._labels.show(scene.hemispheres if labels else (), theme)
+        if scene.camera:
+            self.set_camera(scene.camera)
 
     def recolour(self, hemisphere: Hemisphere, rgb: NDArray[np.uint8]) -> None:
         """Change the colours of a hemisphere that is drawn already."""
         drawn = self._drawn[hemisphere]
-        drawn.mesh.point_data["rgb"][:] = rgb
-        drawn.mesh.Modified()
+        if drawn.scene.rgb is not rgb:
+            drawn.mesh.point_data["rgb"][:] = rgb
+            drawn.mesh.Modified()
+            drawn.scene = replace(drawn.scene, rgb=rgb)
 
     def set_camera(self, camera: Camera) -> None:
         """Place the camera (see `ViewState.camera`)."""
@@ -63,19 +86,28 @@ class BrainDrawing:
         view = self._plotter.camera
         return (*view.position, *view.focal_point, *view.up, float(view.parallel_scale))
 
-    def _draw_hemisphere(self, scene: HemisphereScene, labels: bool, theme: Theme) -> None:
+    def _draw_hemisphere(self, scene: HemisphereScene, theme: Theme, repaint: bool) -> None:
         drawn = self._drawn.get(scene.hemisphere)
-        same_mesh = drawn is not None and len(drawn.scene.faces) == len(scene.faces)
-        if drawn is None or not same_mesh:
+        if drawn is not None and drawn.scene.faces is not scene.faces:
+            self._remove(scene.hemisphere)
+            drawn = None
+        if drawn is None:
             drawn = self._add(scene)
+            before = None
         else:
-            drawn.mesh.points[:] = np.nan_to_num(scene.vertices)
-            drawn.mesh.point_data["Normals"][:] = scene.normals
-            drawn.mesh.point_data["rgb"][:] = scene.rgb
-            drawn.mesh.Modified()
+            before = drawn.scene
+            if before.vertices is not scene.vertices:
+                drawn.mesh.points[:] = np.nan_to_num(scene.vertices)
+                drawn.mesh.point_data["Normals"][:] = scene.normals
+                drawn.mesh.GetPoints().Modified()
+                drawn.mesh.Modified()
+            self.recolour(scene.hemisphere, scene.rgb)
             drawn.scene = scene
-        self._draw_outlines(scene, theme)
-        self._draw_labels(scene if labels else None, scene.hemisphere, theme)
+        palette = PALETTES[theme]
+        if repaint or before is None or before.outlines is not scene.outlines:
+            self._draw_lines(drawn, "outline", scene.outlines, palette.outline, _OUTLINE_PX)
+        if repaint or before is None or before.borders is not scene.borders:
+            self._draw_lines(drawn, "border", scene.borders, palette.layer_border, _BORDER_PX)
 
     def _add(self, scene: HemisphereScene) -> _Drawn:
         faces = np.insert(scene.faces, 0, 3, axis=1).ravel()
@@ -83,7 +115,7 @@ class BrainDrawing:
         mesh.point_data["rgb"] = scene.rgb.copy()
         mesh.point_data["Normals"] = scene.normals.copy()
         mesh.GetPointData().SetActiveNormals("Normals")
-        self._plotter.add_mesh(
+        actor = self._plotter.add_mesh(
             mesh,
             scalars="rgb",
             rgb=True,
@@ -94,59 +126,108 @@ class BrainDrawing:
             specular=0.05,
             reset_camera=False,
             render=False,
-        ).prop.interpolation = "Gouraud"
-        self._drawn[scene.hemisphere] = _Drawn(mesh, scene)
+        )
+        actor.prop.interpolation = "Gouraud"
+        self._drawn[scene.hemisphere] = _Drawn(mesh, actor, scene)
         return self._drawn[scene.hemisphere]
 
-    def _draw_outlines(self, scene: HemisphereScene, theme: Theme) -> None:
-        name = f"outline-{scene.hemisphere.value}"
-        if len(scene.outlines) == 0:
-            self._plotter.remove_actor(name, reset_camera=False, render=False)
-            return
-        points = scene.outlines.reshape(-1, 3)
-        n = len(scene.outlines)
-        lines = np.column_stack([np.full(n, 2), np.arange(0, 2 * n, 2), np.arange(1, 2 * n, 2)])
-        self._plotter.add_mesh(
-            pv.PolyData(points, lines=lines.ravel()),
-            color="#f4f6f8" if theme is Theme.DARK else "#1c2229",
-            line_width=1.6,
-            lighting=False,
-            name=name,
-            reset_camera=False,
-            render=False,
-            pickable=False,
-        )
+    def _remove(self, hemisphere: Hemisphere) -> None:
+        drawn = self._drawn.pop(hemisphere)
+        for actor in (drawn.actor, *drawn.lines.values()):
+            self._plotter.remove_actor(actor, reset_camera=False, render=False)
 
-    def _draw_labels(
-        self, scene: HemisphereScene | None, hemisphere: Hemisphere, theme: Theme
+    def _draw_lines(
+        self,
+        drawn: _Drawn,
+        kind: str,
+        segments: NDArray[np.float32],
+        colour: str,
+        width_px: float,
     ) -> None:
-        name = f"labels-{hemisphere.value}"
-        self._plotter.remove_actor(name, reset_camera=False, render=False)
-        if scene is None or not scene.labels:
+        actor = drawn.lines.get(kind)
+        if len(segments) == 0:
+            if actor is not None:
+                actor.SetVisibility(False)
             return
-        lift = 3.0
-        centre = np.nanmean(scene.vertices, axis=0)
-        positions = np.stack(list(scene.labels.values()))
-        outward = positions - centre
-        outward /= np.linalg.norm(outward, axis=1, keepdims=True) + 1e-9
-        self._plotter.add_point_labels(
-            positions + lift * outward,
-            list(scene.labels),
-            name=name,
-            font_size=11,
-            text_color="white" if theme is Theme.DARK else "#1c2229",
-            shape=None,
-            show_points=False,
-            always_visible=False,
-            tolerance=0.01,
-            reset_camera=False,
-            render=False,
-            pickable=False,
-        )
+        n = len(segments)
+        ends = np.arange(2 * n).reshape(n, 2)
+        cells = np.column_stack([np.full(n, 2), ends]).ravel()
+        lines = pv.PolyData(segments.reshape(-1, 3), lines=cells)
+        if actor is None:
+            actor = self._plotter.add_mesh(
+                lines,
+                line_width=width_px,
+                lighting=False,
+                name=f"{kind}-{drawn.scene.hemisphere.value}",
+                reset_camera=False,
+                render=False,
+                pickable=False,
+            )
+            drawn.lines[kind] = actor
+        else:
+            actor.mapper.SetInputData(lines)
+        actor.prop.color = colour
+        actor.SetVisibility(True)
+
+
+class _LabelLayer:
+    """Names of regions over the picture, placed anew whenever the camera or the size changes."""
+
+    def __init__(self, plotter: Any, label_px: Callable[[], float]) -> None:
+        self._plotter = plotter
+        self._label_px = label_px
+        self._hemispheres: tuple[HemisphereScene, ...] = ()
+        self._theme = Theme.DARK
+        self._actors: list[vtkTextActor] = []
+        self._placed: tuple[Any, ...] = ()
+        plotter.renderer.AddObserver("StartEvent", lambda *_: self._place())
+
+    def show(self, hemispheres: tuple[HemisphereScene, ...], theme: Theme) -> None:
+        """Name the regions of some hemispheres; the next picture has the names."""
+        self._hemispheres, self._theme = hemispheres, theme
+
+    def _place(self) -> None:
+        view = self._plotter.camera
+        camera: Camera = (*view.position, *view.focal_point, *view.up, float(view.parallel_scale))
+        width, height = self._plotter.render_window.GetSize()
+        font_px = self._label_px()
+        shapes = tuple((id(one.vertices), one.labels) for one in self._hemispheres)
+        asked = (camera, width, height, font_px, shapes, self._theme)
+        if asked == self._placed or not width or not height:
+            return
+        self._placed = asked
+        names = place_labels(self._hemispheres, camera, width, height, font_px)
+        while len(self._actors) < len(names):
+            self._actors.append(self._new_actor())
+        for actor, label in zip(self._actors, names, strict=False):
+            actor.SetInput(label.name)
+            actor.SetPosition(label.x_px, label.y_px)
+            self._style(actor, font_px)
+        for k, actor in enumerate(self._actors):
+            actor.SetVisibility(k < len(names))
+
+    def _new_actor(self) -> vtkTextActor:
+        actor = vtkTextActor()
+        actor.SetPickable(False)
+        text = actor.GetTextProperty()
+        text.SetJustificationToCentered()
+        text.SetVerticalJustificationToCentered()
+        text.SetFontFamilyToArial()
+        self._plotter.renderer.AddViewProp(actor)
+        return actor
+
+    def _style(self, actor: vtkTextActor, font_px: float) -> None:
+        palette = PALETTES[self._theme]
+        text = actor.GetTextProperty()
+        # VTK counts letters in points of 72 to the inch, and takes the screen to have as many.
+        text.SetFontSize(max(round(font_px), 6))
+        text.SetColor(*pv.Color(palette.text).float_rgb)
+        text.SetBackgroundColor(*pv.Color(palette.canvas).float_rgb)
+        text.SetBackgroundOpacity(_LABEL_GROUND)
 
 
 def render_brain(scene: Scene, width_px: int, height_px: int) -> NDArray[np.uint8]:
-    """Return (height_px, width_px, 3) of the cortex, drawn without a window."""
+    """Return (height_px, width_px, 3) of the cortex, drawn without a window and without names."""
     load_before_opengl()
     # Without a display VTK tries one, says so, and goes on with EGL.
     with pv.vtk_verbosity("off"):
@@ -161,41 +242,14 @@ def render_brain(scene: Scene, width_px: int, height_px: int) -> NDArray[np.uint
             plotter.close()
 
 
-def project_labels(scene: Scene, width_px: int, height_px: int) -> list[tuple[str, float, float]]:
-    """Return (name, x, y) of the region labels that face the camera, 0..1 from the bottom left.
+def project_labels(
+    scene: Scene, width_px: int, height_px: int, font_px: float
+) -> list[tuple[str, float, float]]:
+    """Return (name, x, y) of the region names that can be read, 0..1 from the bottom left.
 
     Vector figures write the names as text over the rendered picture.
     """
-    position = np.array(scene.camera[0:3])
-    focal = np.array(scene.camera[3:6])
-    forward = (focal - position) / np.linalg.norm(focal - position)
-    up = np.array(scene.camera[6:9])
-    right = np.cross(forward, up)
-    right /= np.linalg.norm(right)
-    up = np.cross(right, forward)
-    scale = scene.camera[9]
-    aspect = width_px / height_px
-    found: list[tuple[str, float, float]] = []
-    for hemisphere in scene.hemispheres:
-        for name, at in hemisphere.labels.items():
-            vertex = int(np.nanargmin(np.linalg.norm(hemisphere.vertices - at, axis=1)))
-            if hemisphere.normals[vertex] @ forward > -0.1:
-                continue
-            offset = at - focal
-            x = 0.5 + float(offset @ right) / (2 * scale * aspect)
-            y = 0.5 + float(offset @ up) / (2 * scale)
-            if 0.02 < x < 0.98 and 0.02 < y < 0.98:
-                free = _free_height(x, y, found)
-                # A name far from its region names another one: better none.
-                if y - free <= 2 * _LABEL_HEIGHT:
-                    found.append((name, x, free))
-    return found
-
-
-def _free_height(x: float, y: float, taken: list[tuple[str, float, float]]) -> float:
-    """Move a label down past those that stand where it would."""
-    for _ in range(len(taken)):
-        if not any(abs(x - a) < _LABEL_WIDTH and abs(y - b) < _LABEL_HEIGHT for _, a, b in taken):
-            break
-        y -= _LABEL_HEIGHT / 2
-    return y
+    if not scene.camera:
+        return []
+    placed = place_labels(scene.hemispheres, scene.camera, width_px, height_px, font_px)
+    return [(each.name, each.x_px / width_px, each.y_px / height_px) for each in placed]

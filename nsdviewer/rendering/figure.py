@@ -5,6 +5,7 @@ with the same scene.
 """
 
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +19,22 @@ from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
 from nsdviewer.errors import RequestError
 from nsdviewer.files import atomic_path
 from nsdviewer.mapping.maps import UNITS
-from nsdviewer.rendering.brain3d import project_labels, render_brain
-from nsdviewer.rendering.scene import Scene
-from nsdviewer.rendering.theme import PALETTES, Palette, bar_colours, colour_table
+from nsdviewer.rendering.brain3d import project_labels
+from nsdviewer.rendering.colours import ColourBar
+from nsdviewer.rendering.scene import RoiBar, Scene
+from nsdviewer.rendering.theme import PALETTES, Palette, colour_table
+from nsdviewer.rendering.view_cortex import render_cortex
 
 WIDTH_MM, HEIGHT_MM = 183.0, 118.0
 _MM_PER_INCH = 25.4
-_BRAIN_PX = (1500, 940)
 _SUFFIXES = (".png", ".svg", ".pdf")
-_DPI = 300
+DPI = 300
+_POINTS_PER_INCH = 72.0
+_REGION_POINTS = 4.6
+# What is not shown stands over the provenance, in lines this long.
+_NOTICE_CHARACTERS, _MOST_NOTICE_LINES = 210, 2
+# Colour bars on the cortex, and the share of its height that each takes.
+_MOST_BARS, _BAR_PITCH = 3, 0.3
 
 
 def export_figure(scene: Scene, path: Path) -> None:
@@ -48,7 +56,7 @@ def export_figure(scene: Scene, path: Path) -> None:
         write_figure(figure, temporary, path.suffix.lower(), note)
 
 
-def write_figure(figure: Figure, path: Path, suffix: str, note: str) -> None:
+def write_figure(figure: Figure, path: Path, suffix: str, note: str, dpi: float = DPI) -> None:
     """Save a matplotlib figure with text as text; `note` goes into the file's metadata."""
     by_suffix: dict[str, dict[str, Any]] = {
         ".png": {"Software": "nsdviewer", "Description": note},
@@ -61,16 +69,22 @@ def write_figure(figure: Figure, path: Path, suffix: str, note: str) -> None:
         figure.savefig(
             path,
             format=suffix[1:],
-            dpi=_DPI,
+            dpi=dpi,
             facecolor=figure.get_facecolor(),
             metadata=by_suffix[suffix],
         )
 
 
-def compose_figure(scene: Scene) -> Figure:
-    """Lay the scene out on a page 183 mm wide, a journal's two columns."""
+def compose_figure(scene: Scene, scale: float = 1.0) -> Figure:
+    """Lay the scene out on a page 183 mm wide, a journal's two columns.
+
+    Parameters
+    ----------
+    scale
+        Dots to the inch that the cortex is drawn for, over `DPI`.
+    """
     palette = PALETTES[scene.state.theme]
-    with mpl.rc_context(_style(palette)):
+    with mpl.rc_context(page_style(palette)):
         figure = Figure(
             figsize=(WIDTH_MM / _MM_PER_INCH, HEIGHT_MM / _MM_PER_INCH), facecolor=palette.window
         )
@@ -80,20 +94,21 @@ def compose_figure(scene: Scene) -> Figure:
             left=0.012, right=0.985, top=0.9, bottom=0.125, wspace=0.045, hspace=0.06,
         )  # fmt: skip
         _write_header(figure, scene, palette)
-        _draw_brain(figure, page[0, 0], scene, palette)
-        _draw_slices(figure, page[1, 0], scene, palette)
+        draw_brain(figure, page[0, 0], scene, palette, scale)
+        draw_slices(figure, page[1, 0], scene, palette)
         if scene.seen is None and scene.reconstructed is None:
             # A figure of a map alone gives its regions the room of the pictures.
             right = GridSpecFromSubplotSpec(2, 1, page[:, 1], height_ratios=(0.02, 2.5), hspace=0)
         else:
             right = GridSpecFromSubplotSpec(2, 1, page[:, 1], height_ratios=(0.9, 1.6), hspace=0.22)
-            _draw_pictures(figure, right[0], scene, palette)
-        _draw_bars(figure, right[1], scene, palette)
+            draw_pictures(figure, right[0], scene, palette)
+        draw_bars(figure, right[1], scene, palette)
         _write_provenance(figure, scene, palette)
         return figure
 
 
-def _style(palette: Palette) -> Any:
+def page_style(palette: Palette) -> Any:
+    """Return the settings of fonts and colours that a page is drawn with."""
     return {
         "font.family": ["DejaVu Sans"],
         "font.size": 6.5,
@@ -115,7 +130,10 @@ def _write_header(figure: Figure, scene: Scene, palette: Palette) -> None:
         )  # fmt: skip
 
 
-def _draw_brain(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+def draw_brain(
+    figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette, scale: float = 1.0
+) -> None:
+    """Draw the cortex, the names of its regions and the layers' colour bars."""
     axes = figure.add_subplot(place)
     axes.axis("off")
     axes.set_xlim(0, 1)
@@ -123,35 +141,64 @@ def _draw_brain(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palet
     if not scene.hemispheres:
         axes.text(0.5, 0.5, "no surfaces on disk", ha="center", color=palette.muted)
         return
-    picture = render_brain(scene, *_BRAIN_PX)
+    box = axes.get_position()
+    width_in, height_in = figure.get_size_inches() * (box.width, box.height)
+    size_px = max(round(width_in * DPI * scale), 1), max(round(height_in * DPI * scale), 1)
+    picture = render_cortex(scene, *size_px)
     axes.imshow(picture, extent=(0, 1, 0, 1), aspect="auto", interpolation="lanczos")
-    for name, x, y in project_labels(scene, *_BRAIN_PX):
-        axes.text(x, y, name, fontsize=4.6, ha="center", va="center", color=palette.text)
-    bar = axes.inset_axes((0.955, 0.52, 0.014, 0.36))
-    _draw_colour_bar(figure, bar, scene)
+    font_px = _REGION_POINTS / _POINTS_PER_INCH * DPI * scale
+    for name, x, y in project_labels(scene, *size_px, font_px):
+        axes.text(
+            x, y, name, fontsize=_REGION_POINTS, ha="center", va="center", color=palette.text,
+            bbox={"facecolor": palette.canvas, "alpha": 0.65, "edgecolor": "none", "pad": 0.4},
+        )  # fmt: skip
+    for place_of_bar, bar in enumerate(scene.colour_bars[:_MOST_BARS]):
+        _draw_colour_bar(figure, axes, bar, place_of_bar, palette)
+
+
+def _draw_colour_bar(
+    figure: Figure, axes: Any, bar: ColourBar, place: int, palette: Palette
+) -> None:
+    """Draw a layer's scale at the right edge, the topmost layer's at the top."""
+    top = 0.98 - place * _BAR_PITCH
+    lines = [*bar.title.splitlines(), *([bar.said] if bar.said else [])]
+    height = _BAR_PITCH - 0.045
+    strip = axes.inset_axes((0.965, top - height, 0.014, height))
+    scale = mpl.cm.ScalarMappable(Normalize(bar.low, bar.high), ListedColormap(bar.rgb / 255))
+    ticks = [bar.low, 0, bar.high] if bar.low < 0 else [bar.low, bar.high]
+    drawn = figure.colorbar(scale, cax=strip, ticks=ticks)
+    drawn.ax.set_yticklabels([_tick(v, bar.low < 0) for v in ticks], fontsize=5)
+    drawn.ax.yaxis.set_ticks_position("left")
+    drawn.ax.tick_params(length=1.5, width=0.4, pad=1.5)
+    drawn.outline.set_visible(False)
+    for value in (bar.threshold, -bar.threshold) if bar.threshold else ():
+        if bar.low <= value <= bar.high:
+            drawn.ax.axhline(value, color=palette.text, linewidth=0.5)
     axes.text(
-        0.97, 0.98, scene.colour_bar_title, fontsize=5, ha="right", va="top", color=palette.muted
-    )
+        0.9, top, "\n".join(lines), fontsize=5, ha="right", va="top", color=palette.muted,
+        linespacing=1.3,
+        bbox={"facecolor": palette.canvas, "alpha": 0.6, "edgecolor": "none", "pad": 0.6},
+    )  # fmt: skip
 
 
-def _draw_colour_bar(figure: Figure, axes: Any, scene: Scene) -> None:
-    limit = scene.limit_psc
-    scale = mpl.cm.ScalarMappable(
-        Normalize(-limit, limit), ListedColormap(bar_colours(scene.state.theme))
-    )
-    bar = figure.colorbar(scale, cax=axes, ticks=[-limit, 0, limit])
-    bar.ax.set_yticklabels([f"−{limit:.2g}", "0", f"+{limit:.2g}"], fontsize=5)
-    bar.ax.yaxis.set_ticks_position("left")
-    bar.outline.set_visible(False)
+def _tick(value: float, signed: bool) -> str:
+    if value == 0:
+        return "0"
+    return f"{value:{'+' if signed else ''}.3g}".replace("-", "−")
 
 
-def _draw_slices(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+def draw_slices(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+    """Draw the three slices side by side."""
+    if not scene.slices:
+        return
     widths = [s.rgb.shape[1] / s.rgb.shape[0] for s in scene.slices]
     row = GridSpecFromSubplotSpec(1, 3, place, width_ratios=widths, wspace=0.02)
     for index, one in enumerate(scene.slices):
         axes = figure.add_subplot(row[index])
         axes.imshow(one.rgb, interpolation="lanczos")
-        column, line = (c * one.zoom for c in one.cursor)
+        column, line = (
+            (at - first) * one.zoom for at, first in zip(one.cursor, one.origin, strict=True)
+        )
         axes.axvline(column, color=palette.accent, linewidth=0.4)
         axes.axhline(line, color=palette.accent, linewidth=0.4)
         axes.set_axis_off()
@@ -160,7 +207,8 @@ def _draw_slices(figure: Figure, place: SubplotSpec, scene: Scene, palette: Pale
                   color="#c8d0da")  # fmt: skip
 
 
-def _draw_pictures(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+def draw_pictures(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+    """Draw seen and reconstructed, and what is said of them."""
     row = GridSpecFromSubplotSpec(1, 2, place, wspace=0.06)
     pictures = ((scene.seen, "seen"), (scene.reconstructed, "reconstructed"))
     for index, (picture, name) in enumerate(pictures):
@@ -169,7 +217,7 @@ def _draw_pictures(figure: Figure, place: SubplotSpec, scene: Scene, palette: Pa
         axes.set_yticks([])
         axes.set_anchor("N")
         if picture is None:
-            axes.text(0.5, 0.5, "no trial", ha="center", color=palette.muted)
+            axes.text(0.5, 0.5, f"nothing {name}", ha="center", color=palette.muted)
             continue
         axes.imshow(picture, interpolation="lanczos" if index else "antialiased")
         axes.set_title(name, fontsize=6, color=palette.muted, pad=2)
@@ -181,7 +229,8 @@ def _draw_pictures(figure: Figure, place: SubplotSpec, scene: Scene, palette: Pa
     figure.text(box.x0, box.y0 - 0.002, scores, fontsize=5, color=palette.muted)
 
 
-def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+def draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
+    """Draw the regions' bars."""
     axes = figure.add_subplot(place, facecolor="none")
     bars = scene.roi_bars
     for side in ("top", "right", "left"):
@@ -196,18 +245,30 @@ def _draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palett
     table = colour_table(scene.state.theme)
     colours = [table[216] if m >= 0 else table[40] for m in means]
     axes.barh(position, means, color=colours, height=0.66)
-    axes.errorbar(means, position, xerr=[b.sem_psc for b in bars], fmt="none",
+    reach = np.array([_reach(b) for b in bars]).T
+    axes.errorbar(means, position, xerr=reach, fmt="none",
                   ecolor=palette.text, elinewidth=0.5)  # fmt: skip
     axes.axvline(0, color=palette.muted, linewidth=0.4)
     axes.set_yticks(position, [b.name for b in bars], fontsize=5)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=5, length=2, width=0.4)
     unit = UNITS[scene.state.reading]
-    axes.set_xlabel(f"{unit}\nmean ± s.e.m. over all reliable voxels of a region", fontsize=5)
+    said = "mean that no penalty shrinks, with its 90 % bootstrap interval"
+    if any(b.interval_psc is None for b in bars):
+        said = "mean ± s.e.m. over all reliable voxels of a region"
+    axes.set_xlabel(f"{unit}\n{said}", fontsize=5)
     axes.invert_yaxis()
     # Room for the names of the regions, which stand left of the axes.
     box = axes.get_position()
     axes.set_position((box.x0 + 0.05, box.y0, box.width - 0.05, box.height))
+
+
+def _reach(bar: RoiBar) -> tuple[float, float]:
+    """Return how far a bar's interval, or its standard error, reaches below and above its mean."""
+    if bar.interval_psc is None:
+        return bar.sem_psc, bar.sem_psc
+    low, high = bar.interval_psc
+    return max(bar.mean_psc - low, 0.0), max(high - bar.mean_psc, 0.0)
 
 
 def _write_provenance(figure: Figure, scene: Scene, palette: Palette) -> None:
@@ -215,3 +276,9 @@ def _write_provenance(figure: Figure, scene: Scene, palette: Palette) -> None:
     half = (len(lines) + 1) // 2
     text = "\n".join("   |   ".join(part) for part in (lines[:half], lines[half:]) if part)
     figure.text(0.012, 0.018, text, fontsize=4.8, color=palette.muted, va="bottom", linespacing=1.5)
+    if scene.notices:
+        said = textwrap.wrap("   ".join(scene.notices), _NOTICE_CHARACTERS)[:_MOST_NOTICE_LINES]
+        figure.text(
+            0.012, 0.072, "\n".join(said), fontsize=4.8, color=palette.warning, va="bottom",
+            linespacing=1.3,
+        )  # fmt: skip

@@ -14,7 +14,8 @@ from nsdviewer.state import Theme
 class Palette:
     """Colours of one theme, as ``#rrggbb``.
 
-    `text` and `muted` on `window`, `panel` and `raised` reach WCAG's 4.5 : 1.
+    `text` and `muted` on `window`, `panel` and `raised` reach WCAG's 4.5 : 1. On the cortex `outline`
+    goes around regions, and `layer_border` around what lies above a layer's threshold.
     """
 
     window: str
@@ -29,6 +30,8 @@ class Palette:
     gyrus: float
     sulcus: float
     diverging: str
+    outline: str
+    layer_border: str
 
 
 PALETTES = {
@@ -45,6 +48,8 @@ PALETTES = {
         gyrus=0.62,
         sulcus=0.40,
         diverging="crameri:berlin",
+        outline="#f4f6f8",
+        layer_border="#0b0d10",
     ),
     Theme.LIGHT: Palette(
         window="#f2f4f6",
@@ -59,6 +64,8 @@ PALETTES = {
         gyrus=0.80,
         sulcus=0.60,
         diverging="crameri:vik",
+        outline="#1c2229",
+        layer_border="#ffffff",
     ),
 }
 
@@ -68,27 +75,3 @@ def colour_table(theme: Theme) -> NDArray[np.float32]:
     """Return the (256, 3) diverging table of a theme, 0..1."""
     table = Colormap(PALETTES[theme].diverging)(np.linspace(0, 1, 256))
     return np.asarray(table, dtype=np.float32)[:, :3]
-
-
-def bar_colours(theme: Theme) -> NDArray[np.float32]:
-    """Return (256, 3) colours of a colour bar, faded towards zero as the map is on the cortex."""
-    colours, opacity = colour_values(np.linspace(-1, 1, 256), 1.0, theme)
-    palette = PALETTES[theme]
-    cortex = (palette.gyrus + palette.sulcus) / 2
-    return np.asarray(cortex + opacity[:, None] * (colours - cortex), dtype=np.float32)
-
-
-def colour_values(
-    values: NDArray[np.floating], limit: float, theme: Theme
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Return colours (…, 3) and opacities (…) for signed values.
-
-    Values fade out towards zero instead of being cut off ("highlight, don't hide": Taylor et al.
-    2023); NaN is transparent.
-    """
-    scaled = np.clip(np.nan_to_num(values) / limit, -1, 1)
-    index = np.rint((scaled + 1) * 127.5).astype(np.intp)
-    # Opaque from half of the limit on; below, opacity falls with the square.
-    opacity = np.minimum(1.0, np.square(2 * scaled))
-    opacity = np.where(np.isfinite(values), opacity, 0.0)
-    return colour_table(theme)[index], opacity.astype(np.float32)

@@ -1,11 +1,10 @@
 """From a typed idea to a map on voxels and vertices of one workspace."""
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from nsdviewer.data.betas.reliability import noise_ceiling
-from nsdviewer.data.betas.sites import Sites, Vertices, Voxels, columns_in
+from nsdviewer.data.betas.sites import Sites, Voxels, columns_in
 from nsdviewer.data.regions.rois import load_collection
 from nsdviewer.data.trials.table import FULL_SPLIT
 from nsdviewer.errors import CheckpointError, RequestError
@@ -15,12 +14,11 @@ from nsdviewer.models.decoders.protocol import Decoder
 from nsdviewer.rendering.scene import RoiBar
 from nsdviewer.session.decoding import decode_trials
 from nsdviewer.session.responses import averaged_responses
+from nsdviewer.session.vertex_maps import require_vertices, sites_to_vertices
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Hemisphere, Reading
 
 _FEWEST_VOXELS_IN_A_BAR = 3
-# A vertex shows the map where at least half of what it samples is shown.
-_LEAST_SHOWN_WEIGHT = 0.5
 
 
 class WorkspaceTerms:
@@ -148,40 +146,15 @@ def to_vertices(
     """Return a map on the vertices of both hemispheres, NaN where it is not shown.
 
     Vertices are the subject's own; a map of fsaverage's stays on those.
+
+    Raises
+    ------
+    DataError
+        If the subject has no surfaces, or no transform file leads to them.
     """
-    shown = shown_map.shown
-    if isinstance(shown_map.sites, Vertices):
-        return _spread(shown_map.masked(), shown_map.sites)
-    key = hash((shown.tobytes(), len(shown_map.ijk)))
-    result = {}
-    for mesh in workspace.hemispheres:
-        hemisphere = mesh.hemisphere
-        operator, seen = workspace.keep(
-            ("shown operator", hemisphere, key),
-            lambda h=hemisphere: _restrict(workspace, h, shown_map.ijk[shown]),  # type: ignore[misc]
-        )
-        values = operator @ shown_map.values[shown]
-        result[hemisphere] = np.where(seen, values, np.nan).astype(np.float32)
-    return result
-
-
-def _spread(values: NDArray[np.float32], sites: Vertices) -> dict[Hemisphere, NDArray[np.float32]]:
-    """Return one value a site on whole meshes, NaN elsewhere."""
-    meshes = {}
-    for hemisphere, vertices in sites.vertex.items():
-        meshes[hemisphere] = np.full(sites.n_vertices[hemisphere], np.nan, np.float32)
-        meshes[hemisphere][vertices] = values[sites.columns(hemisphere)]
-    return meshes
-
-
-def _restrict(
-    workspace: Workspace, hemisphere: Hemisphere, ijk: NDArray[np.int64]
-) -> tuple[sp.csr_array, NDArray[np.bool_]]:
-    """Return the vertex operator over voxels `ijk`, and which vertices mostly see them."""
-    operator = workspace.vertex_operator(hemisphere)
-    columns = np.ravel_multi_index(tuple(ijk.T), operator.shape)
-    weight = np.asarray(operator.matrix[:, columns].sum(axis=1)).ravel()
-    return operator.restrict(ijk), weight >= _LEAST_SHOWN_WEIGHT
+    if isinstance(shown_map.sites, Voxels):
+        require_vertices(workspace)
+    return sites_to_vertices(workspace, shown_map.sites, shown_map.values, shown_map.shown)
 
 
 def roi_bars(

@@ -6,6 +6,7 @@ answers are safe to ask for from a worker thread.
 
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
@@ -16,17 +17,18 @@ from numpy.typing import NDArray
 from nsdviewer.data.betas.matrix import BetaMatrix
 from nsdviewer.data.betas.reliability import read_ncsnr
 from nsdviewer.data.betas.sites import Sites, Vertices, Voxels, sites_of
-from nsdviewer.data.formats.volumes import read_volume
 from nsdviewer.data.layout import SURFACE_SPACES, NsdRoot
 from nsdviewer.data.nsd import Subject
+from nsdviewer.data.pictures.categories import PictureCategories, read_categories
 from nsdviewer.data.pictures.stimuli import Stimuli
+from nsdviewer.data.regions.maps import HemisphereMissingError, read_on_grid
 from nsdviewer.data.regions.rois import list_collections, load_collection, roi_mask
 from nsdviewer.data.spaces.layers import Layer
 from nsdviewer.data.spaces.places import Place
 from nsdviewer.data.spaces.transforms import VertexOperator, load_vertex_operator
-from nsdviewer.data.surfaces.meshes import Hemimesh, load_hemisphere, read_scalars
+from nsdviewer.data.surfaces.meshes import Hemimesh, load_hemimesh
 from nsdviewer.data.trials.table import TrialTable, build_trial_table
-from nsdviewer.errors import CheckpointError, RequestError
+from nsdviewer.errors import CheckpointError, DataError, RequestError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.models.decoders.protocol import Decoder
 from nsdviewer.models.decoders.registry import load_decoder
@@ -36,9 +38,9 @@ from nsdviewer.models.image_cache import CachedEmbedding
 from nsdviewer.models.painter import Painter
 from nsdviewer.models.painting import load_painter, shipped_embedding
 from nsdviewer.models.registry import DEFAULT_OPEN_CLIP, load_embedding
-from nsdviewer.rendering.cortex import OutlineTopology, outline_topology
+from nsdviewer.rendering.outlines import OutlineTopology, outline_topology
 from nsdviewer.rendering.slices import scale_underlay
-from nsdviewer.state import BetaVersion, Hemisphere, Space
+from nsdviewer.state import BetaVersion, Hemisphere, Space, Underlay
 
 T = TypeVar("T")
 
@@ -79,7 +81,10 @@ class Workspace:
         )
         self.stimuli = Stimuli(root)
         self.sessions = self.files.sessions(space, version)
-        self.table: TrialTable = build_trial_table(root, subject, self.sessions)
+        self.table: TrialTable = replace(
+            build_trial_table(root, subject, self.sessions),
+            categories=lambda: self.picture_categories.pictures_of,
+        )
         self._lock = threading.RLock()
         self._kept: dict[object, object] = {}
         self._making: dict[object, threading.RLock] = {}
@@ -108,24 +113,61 @@ class Workspace:
     @property
     def underlay(self) -> Layer:
         """Anatomy on the functional grid, 0..1; the mean EPI, or the mask, where it is missing."""
+        return self.underlay_of(Underlay.ANATOMY)
+
+    def underlay_of(self, kind: Underlay) -> Layer:
+        """Return an underlay on the functional grid, 0..1; where it is missing, the next best.
+
+        Raises
+        ------
+        RequestError
+            If the space has no voxels.
+        """
 
         def make() -> Layer:
             place = Place.of(self.space)
-            for name in (f"T1_to_{self.space.value}", "mean"):
+            names = [f"T1_to_{self.space.value}", "mean"]
+            for name in names if kind is Underlay.ANATOMY else names[::-1]:
                 path = self.files.volume(self.space, name)
                 if path.exists():
-                    return Layer(scale_underlay(read_volume(path)), place, self.subject, name)
+                    volume = read_on_grid(self.files, self.space, path)
+                    return Layer(scale_underlay(volume), place, self.subject, name)
             mask = self.brain_mask.astype(np.float32) * 0.4
             return Layer(mask, place, self.subject, "brainmask")
 
-        return self.keep("underlay", make)
+        return self.keep(("underlay", kind), make)
 
     @property
     def hemispheres(self) -> tuple[Hemimesh, ...]:
-        """Both hemispheres; raises `DataError` if the surfaces are missing."""
-        return self.keep(
-            "hemispheres", lambda: tuple(load_hemisphere(self.files, h) for h in Hemisphere)
-        )
+        """The hemispheres whose surfaces are on disk; raises `DataError` if neither's are."""
+        if not self.meshes:
+            raise DataError(next(iter(self.missing_surfaces.values())))
+        return tuple(self.meshes.values())
+
+    @property
+    def meshes(self) -> dict[Hemisphere, Hemimesh]:
+        """The surfaces on disk, those of the space of the betas; none, one or both."""
+        return self._surfaces[0]
+
+    @property
+    def missing_surfaces(self) -> dict[Hemisphere, str]:
+        """Why a hemisphere is not among `hemispheres`, in a sentence."""
+        return self._surfaces[1]
+
+    @property
+    def _surfaces(self) -> tuple[dict[Hemisphere, Hemimesh], dict[Hemisphere, str]]:
+        def make() -> tuple[dict[Hemisphere, Hemimesh], dict[Hemisphere, str]]:
+            meshes, missing = {}, {}
+            for hemisphere in Hemisphere:
+                try:
+                    meshes[hemisphere] = load_hemimesh(
+                        self.files.freesurfer_of(self.space), hemisphere
+                    )
+                except DataError as error:
+                    missing[hemisphere] = str(error)
+            return meshes, missing
+
+        return self.keep("hemispheres", make)
 
     def vertex_operator(self, hemisphere: Hemisphere) -> VertexOperator:
         """Volume → vertices through the transform files."""
@@ -135,16 +177,23 @@ class Workspace:
         )
 
     def outlines(self, collection: str) -> dict[Hemisphere, OutlineTopology]:
-        """Boundaries of one ROI collection on both hemispheres; empty where it has no surface."""
+        """Boundaries of one ROI collection on each hemisphere that has labels of it.
+
+        Raises
+        ------
+        DataError
+            If a file of labels is damaged, or of another mesh.
+        """
+        space = self.space if not self.is_volume else Space.NATIVESURFACE
 
         def make() -> dict[Hemisphere, OutlineTopology]:
             found = {}
-            for mesh in self.hemispheres:
-                path = self.files.freesurfer / "label" / f"{mesh.hemisphere.value}.{collection}.mgz"
-                if path.exists():
-                    labels = np.rint(read_scalars(path)).astype(np.int32)
-                    names = load_collection(self.files, self.space, collection).names
-                    found[mesh.hemisphere] = outline_topology(mesh.faces, labels, names)
+            for hemisphere, mesh in self.meshes.items():
+                try:
+                    loaded = load_collection(self.files, space, collection, hemisphere)
+                except (HemisphereMissingError, RequestError):
+                    continue
+                found[hemisphere] = outline_topology(mesh.faces, loaded.labels, loaded.names)
             return found
 
         return self.keep(("outlines", collection), make)
@@ -202,6 +251,12 @@ class Workspace:
             ]
             return np.concatenate(parts)
         raise RequestError("Voxels and vertices do not mix; use a model of this space.")
+
+    @property
+    def picture_categories(self) -> PictureCategories:
+        """What the pictures of the trials show, by name; empty where nothing on disk says."""
+        nsd_ids = np.unique(self.table.column("nsd_id"))
+        return self.keep("categories", lambda: read_categories(self.stimuli, nsd_ids))
 
     @property
     def embedding(self) -> CachedEmbedding:

@@ -11,13 +11,15 @@ from PIL import Image
 from nsdviewer.data.spaces.places import Place
 from nsdviewer.errors import RequestError, SpaceError
 from nsdviewer.rendering.brain3d import render_brain
-from nsdviewer.rendering.cortex import outline_topology, shape_hemisphere
+from nsdviewer.rendering.colours import paint_of
+from nsdviewer.rendering.cortex import shape_hemisphere, vertex_normals
 from nsdviewer.rendering.figure import export_figure
+from nsdviewer.rendering.layers import LayerMap, ShownLayer
+from nsdviewer.rendering.outlines import outline_topology
 from nsdviewer.rendering.scene import resolve
 from nsdviewer.rendering.slices import draw_slice, voxel_at
-from nsdviewer.rendering.theme import colour_values
 from nsdviewer.session.scenes import collect, map_of, scene_of
-from nsdviewer.state import UNFOLDED, INFLATED, PIAL, Theme
+from nsdviewer.state import INFLATED, PIAL, UNFOLDED, LayerChoice, Sides, Theme, Unfolding
 from tests.conftest import Subject
 
 
@@ -40,45 +42,48 @@ def test_the_map_is_in_the_picture(mini: Subject) -> None:
 def test_a_map_of_another_space_is_not_drawn(mini: Subject) -> None:
     arrays = collect(mini.workspace, mini.state, map_of(mini.workspace, mini.state), None)
     resolve(mini.state, arrays)
+    (own,) = arrays.maps
     for other in (
-        replace(arrays.overlay, space=Place.parse("func1pt0")),
-        replace(arrays.overlay, subject=2),
-        replace(arrays.overlay, values=arrays.overlay.values[1:]),
+        replace(own, place=Place.parse("func1pt0")),
+        replace(own, subject=2),
+        replace(own, volume=own.volume[1:]),
     ):
         with pytest.raises(SpaceError, match="move one of them"):
-            resolve(mini.state, replace(arrays, overlay=other))
+            resolve(mini.state, replace(arrays, maps=(other,)))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_a_click_on_the_cursor_finds_the_cursor(axis: int) -> None:
-    shape, rng = (9, 11, 7), np.random.default_rng(0)
+@pytest.mark.parametrize("slice_zoom", [1.0, 2.5, 16.0])
+def test_a_click_on_the_cursor_finds_the_cursor(axis: int, slice_zoom: float) -> None:
+    shape, rng = (29, 31, 17), np.random.default_rng(0)
     volume = rng.random(shape)
     for _ in range(20):
         voxel = tuple(int(rng.integers(n)) for n in shape)
-        picture = draw_slice(volume, None, voxel, axis, 1.0, Theme.DARK)
+        picture = draw_slice(volume, (), voxel, axis, slice_zoom)
         assert voxel_at(shape, voxel, axis, *picture.cursor) == voxel
+        across, down = (
+            (at - first) * picture.zoom
+            for at, first in zip(picture.cursor, picture.origin, strict=True)
+        )
+        assert 0 < across < picture.rgb.shape[1] and 0 < down < picture.rgb.shape[0]
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
-def test_the_map_stands_where_its_voxel_is(axis: int) -> None:
-    shape, voxel = (9, 11, 7), (2, 8, 3)
-    overlay = np.full(shape, np.nan)
+@pytest.mark.parametrize("slice_zoom", [1.0, 2.0])
+def test_the_map_stands_where_its_voxel_is(axis: int, slice_zoom: float) -> None:
+    shape, voxel = (19, 21, 17), (2, 18, 9)
+    overlay = np.full(shape, np.nan, np.float32)
     overlay[voxel] = 1.0
-    picture = draw_slice(np.zeros(shape), overlay, voxel, axis, 1.0, Theme.DARK)
+    shown = ShownLayer(LayerChoice("planted", limit=1.0), LayerMap("planted", "", volume=overlay))
+    paints = (paint_of(shown, Theme.DARK),)
+    picture = draw_slice(np.zeros(shape), paints, voxel, axis, slice_zoom)
     rows, columns = np.nonzero(picture.rgb.sum(2))
-    found = (columns.mean() + 0.5) / picture.zoom, (rows.mean() + 0.5) / picture.zoom
+    found = [
+        (at.mean() + 0.5) / picture.zoom + first
+        for at, first in zip((columns, rows), picture.origin, strict=True)
+    ]
     np.testing.assert_allclose(found, picture.cursor)
-
-
-@pytest.mark.parametrize("theme", list(Theme))
-def test_colours_are_symmetric_and_nan_is_transparent(theme: Theme) -> None:
-    values = np.array([-2.0, -1, -0.2, 0, 0.2, 1, 2, np.nan])
-    colours, opacity = colour_values(values, 1.0, theme)
-    np.testing.assert_allclose(opacity[:7], opacity[:7][::-1], atol=1e-6)
-    assert opacity[3] == opacity[7] == 0
-    assert opacity[0] == opacity[1] == 1
-    np.testing.assert_array_equal(colours[0], colours[1])
-    assert (colours[1] != colours[5]).any()
+    assert len(rows) == picture.zoom**2
 
 
 def test_outlines_run_where_labels_meet() -> None:
@@ -105,10 +110,58 @@ def test_the_shapes_are_the_files_own_at_the_ends(mini: Subject) -> None:
         assert np.linalg.matrix_rank(flat[there] - flat[there].mean(0), tol=1e-2) == 2
 
 
-def test_hemispheres_never_overlap(mini: Subject) -> None:
-    for morph in (INFLATED, UNFOLDED):
-        left, right = (shape_hemisphere(m, morph)[:, 0] for m in mini.workspace.hemispheres)
+@pytest.mark.parametrize("unfolding", list(Unfolding))
+def test_hemispheres_never_overlap(mini: Subject, unfolding: Unfolding) -> None:
+    for morph in (INFLATED, 1.5, UNFOLDED):
+        left, right = (
+            shape_hemisphere(m, morph, unfolding)[:, 0] for m in mini.workspace.hemispheres
+        )
         assert np.nanmax(left) < np.nanmin(right)
+
+
+def test_the_sphere_is_one_and_has_the_inflated_area(mini: Subject) -> None:
+    for mesh in mini.workspace.hemispheres:
+        sphere = shape_hemisphere(mesh, UNFOLDED, Unfolding.SPHERE)
+        centre = (sphere.min(0) + sphere.max(0)) / 2
+        radius = np.linalg.norm(sphere - centre, axis=1)
+        np.testing.assert_allclose(radius, radius.mean(), rtol=0.01)
+        corner = mesh.inflated_mm[mesh.faces]
+        normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+        area_mm2 = np.linalg.norm(normal, axis=1).sum() / 2
+        assert 4 * np.pi * radius.mean() ** 2 == pytest.approx(area_mm2, rel=0.02)
+
+
+@pytest.mark.parametrize("unfolding", list(Unfolding))
+def test_the_shape_changes_without_a_leap(mini: Subject, unfolding: Unfolding) -> None:
+    """A hundredth of the way moves no vertex further than a few hundredths of all it moves."""
+    mesh = mini.workspace.hemispheres[0]
+    for low, high in ((PIAL, INFLATED), (INFLATED, UNFOLDED)):
+        steps = np.linspace(low, high, 101)[:-1]
+        ends = [shape_hemisphere(mesh, m, unfolding) for m in (low, high)]
+        most = np.nanmax(np.linalg.norm(ends[1] - ends[0], axis=1))
+        for first in steps[[0, 40, 98]]:
+            a, b = (shape_hemisphere(mesh, m, unfolding) for m in (first, first + 0.01))
+            assert np.nanmax(np.linalg.norm(b - a, axis=1)) < 0.02 * most + 1e-3
+
+
+def test_normals_are_those_of_the_faces_around(mini: Subject) -> None:
+    mesh = mini.workspace.hemispheres[1]
+    shape = shape_hemisphere(mesh, 0.4)
+    found = vertex_normals(mesh, shape, cut_open=False)
+    for vertex in (0, 17, 1234):
+        around = shape[mesh.faces[(mesh.faces == vertex).any(1)]].astype(np.float64)
+        normal = np.cross(around[:, 1] - around[:, 0], around[:, 2] - around[:, 0]).sum(0)
+        np.testing.assert_allclose(found[vertex], normal / np.linalg.norm(normal), atol=1e-4)
+
+
+@pytest.mark.parametrize("side", [Sides.LEFT, Sides.RIGHT])
+def test_one_hemisphere_alone_fills_the_picture(mini: Subject, side: Sides) -> None:
+    both = scene_of(mini.workspace, mini.state)
+    one = scene_of(mini.workspace, mini.state.replace(hemispheres=side))
+    assert [h.hemisphere.value for h in one.hemispheres] == [side.value]
+    assert one.camera[9] <= both.camera[9]
+    middle = np.nanmean(one.hemispheres[0].vertices[:, 0])
+    assert abs(one.camera[3] - middle) < 10
 
 
 def test_vector_figures_keep_text_as_text(mini: Subject, tmp_path: Path) -> None:

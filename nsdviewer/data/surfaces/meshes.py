@@ -51,9 +51,9 @@ _SCALARS = ("sulc", "curv", "thickness", "area", "volume", "avg_curv", "jacobian
 _FLAT = ("full.flat.patch.3d", "full.patch.flat", "cortex.patch.flat", "flat.patch.3d")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Hemimesh:
-    """One hemisphere in its three shapes.
+    """One hemisphere in its shapes.
 
     Attributes
     ----------
@@ -65,6 +65,8 @@ class Hemimesh:
         (n_faces, 3) int32.
     sulc
         (n_vertices,) sulcal depth; positive is deep.
+    sphere_mm
+        (n_vertices, 3) float32, about the origin; None without one on disk.
     """
 
     hemisphere: Hemisphere
@@ -73,6 +75,7 @@ class Hemimesh:
     flat_mm: NDArray[np.float32] | None
     faces: NDArray[np.int32]
     sulc: NDArray[np.float32]
+    sphere_mm: NDArray[np.float32] | None = None
 
     @property
     def n_vertices(self) -> int:
@@ -228,7 +231,11 @@ def load_hemimesh(folder: Path, hemisphere: Hemisphere) -> Hemimesh:
     flat = None
     if patch := _flat_patch(folder, hemisphere):
         flat = spread_patch(*read_patch(patch, len(pial)), len(pial))[:, :2]
-    return Hemimesh(hemisphere, pial, inflated, flat, faces, sulc)
+    sphere = None
+    if (path := _path(folder, hemisphere, "sphere")).exists():
+        sphere = read_mesh(path)[0]
+        _require_same_count(path, len(sphere), *like)
+    return Hemimesh(hemisphere, pial, inflated, flat, faces, sulc, sphere)
 
 
 def count_vertices(folder: Path, hemisphere: Hemisphere) -> tuple[Path, int] | None:
