@@ -9,12 +9,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from nsdviewer.session.decoding import Reconstruction
-    from nsdviewer.state import ViewState
+    from nsdviewer.session.reconstruction import Reconstruction
 
 N_SEEDS, N_WAY = 16, 7
 # Painted at once: few enough to be stopped within a blink, enough to keep the processor busy.
 BATCH = 4
+
+
+@dataclass(frozen=True, eq=False)
+class PaintingPreview:
+    """A picture on its way, (r, r, 3) uint8, and the fraction of the work that is done."""
+
+    fraction: float
+    picture: NDArray[np.uint8]
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,24 +91,29 @@ class Samples:
         )
 
 
-def plan_samples(state: ViewState, reconstruction: Reconstruction, first_seed: int) -> Samples:
-    """Return what is to be painted of a reconstruction."""
-    from nsdviewer.models.painter import interpolate
-
+def plan_samples(reconstruction: Reconstruction, first_seed: int) -> Samples:
+    """Return what is to be painted of a reconstruction; no way where the true end is unknown."""
+    state = reconstruction.state
     seeds = tuple(
         Sample(f"seed {s}", s, reconstruction.decoded, state.generator)
         for s in range(first_seed, first_seed + N_SEEDS)
     )
-    way = interpolate(reconstruction.decoded, reconstruction.true, N_WAY)
+    return Samples(seeds, _way(reconstruction))
+
+
+def _way(reconstruction: Reconstruction) -> tuple[Sample, ...]:
+    from nsdviewer.models.painter import interpolate
+
+    if reconstruction.true is None:
+        return ()
+    state = reconstruction.state
     notes = [
         "decoded",
         *(f"{100 * k / (N_WAY - 1):.0f} %" for k in range(1, N_WAY - 1)),
         "own embedding",
     ]
-    return Samples(
-        seeds,
-        tuple(
-            Sample(note, state.seed, vector, state.generator)
-            for note, vector in zip(notes, way, strict=True)
-        ),
+    vectors = interpolate(reconstruction.decoded, reconstruction.true, N_WAY)
+    return tuple(
+        Sample(note, state.seed, vector, state.generator)
+        for note, vector in zip(notes, vectors, strict=True)
     )

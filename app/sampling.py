@@ -86,7 +86,7 @@ class Sampler(QObject):
             self._show(None)
             return
         try:
-            planned = plan_samples(view.state, reconstruction, self._first_seed)
+            planned = plan_samples(reconstruction, self._first_seed)
         except NsdViewerError as error:
             self._controller.failed.emit(str(error), "")
             return
@@ -100,7 +100,7 @@ class Sampler(QObject):
             return
 
         def work(ticket: Ticket) -> None:
-            from app.work import paint_samples
+            from app.work_bench import paint_samples
 
             def show(first: int, pictures: tuple[object, ...], done: bool) -> None:
                 places = missing[first : first + len(pictures)]

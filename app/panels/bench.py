@@ -1,48 +1,39 @@
-"""The bench: what was seen beside what was reconstructed, scores, and other paintings."""
+"""The bench: what was seen beside what was reconstructed, scores, controls, and words."""
 
 from __future__ import annotations
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, QTimer, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
-    QLabel,
+    QScrollArea,
+    QSizePolicy,
     QToolButton,
     QVBoxLayout,
+    QWidget,
 )
 
+from app.bench_row import RowSwitch, TileRow, tiles_of
+from app.bench_text import explain_scores, painted_note, painted_reason, seen_note
+from app.bench_widgets import PaintedPicture, ScoreTile, SeenPictures, WordBar
 from app.generators import title_of
 from app.view import View, differs, state_differs
-from app.widgets import ElidedLabel, Heading, MenuButton, NumberField, Picture, small
+from app.widgets import ElidedLabel, Heading, MenuButton, NumberField, heading, small
+from nsdviewer.state import BenchRow
 
-_N_SCORES = 3
-_N_GALLERY = 4
-_LONGEST_TITLE = 22
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QLayout
+
+_SCORE_SHARES = (6, 4, 4, 4)
+_N_WORDS, _WORD_COLUMNS = 6, 2
+_LONGEST_TITLE = 14
 # What the menu of generators offers besides generators.
 _FILE, _FOLDER = object(), object()
-
-
-class ScoreTile(QFrame):
-    """One number with its meaning."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setObjectName("tile")
-        self.value = QLabel("–")
-        self.value.setObjectName("score")
-        self.meaning = ElidedLabel()
-        column = QVBoxLayout(self)
-        column.setContentsMargins(8, 5, 8, 6)
-        column.setSpacing(1)
-        column.addWidget(self.value)
-        column.addWidget(self.meaning)
-
-    def show_score(self, value: str, meaning: str) -> None:
-        self.value.setText(value)
-        self.meaning.setText(meaning)
-        self.setAccessibleName(f"{meaning}: {value}")
 
 
 class BenchPanel(QFrame):
@@ -52,6 +43,8 @@ class BenchPanel(QFrame):
     generatorFileWanted = Signal()
     generatorFolderWanted = Signal()
     moreSeedsWanted = Signal()
+    sheetWanted = Signal()
+    cancelWanted = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -63,32 +56,35 @@ class BenchPanel(QFrame):
         self._held_out.setToolTip("The decoder has never seen this picture's responses.")
         for label in (self._warning, self._held_out):
             label.hide()
-        self.seen = Picture("Seen picture", placeholder="choose a trial")
-        self.painted = Picture("Reconstructed picture", placeholder="–")
-        self._seen_note = ElidedLabel("seen")
-        self._painted_note = ElidedLabel("reconstructed")
-        self._scores = [ScoreTile() for _ in range(_N_SCORES)]
-        self._average = QCheckBox("average repetitions")
+        self.seen, self.painted = SeenPictures(), PaintedPicture()
+        self._seen_note, self._painted_note = ElidedLabel("seen"), ElidedLabel("reconstructed")
+        self._scores = [ScoreTile() for _ in _SCORE_SHARES]
+        self.switch, self.row = RowSwitch(), TileRow()
+        self._average = QCheckBox("average")
+        self._average.setToolTip("Average all repetitions of each selected picture")
+        self._average.setAccessibleName("Average repetitions")
         self._seed = NumberField("Seed of the generator", 9999)
         self._seed.setObjectName("number")
-        self._seed.setFixedWidth(52)
+        self._seed.setFixedWidth(44)
         self._seed.setToolTip("Seed of the generator; wheel and arrow keys change it")
         self.generator = MenuButton("Generator that paints", "chip")
-        self.more_seeds = QToolButton(text="more seeds …")
-        self.more_seeds.setObjectName("chip")
-        self.more_seeds.setToolTip("The same decoded embedding with other noise, and the way to the "
-                                   "seen picture's own (Ctrl+G)")  # fmt: skip
+        self.more_seeds = _chip("+", "More seeds of the same decoded embedding, and the way to "
+                                "the seen picture's own (Ctrl+G)")  # fmt: skip
+        self.more_seeds.setAccessibleName("More seeds")
+        self.sheet = _chip("sheet …", "Seen and reconstructed pictures of many trials on one sheet")
+        self.words = [WordBar() for _ in range(_N_WORDS)]
         self._view: View | None = None
-        self._gallery = [Picture(f"Other painting {k + 1}") for k in range(_N_GALLERY)]
-        self._gallery_notes = [ElidedLabel() for _ in range(_N_GALLERY)]
         self._seed_timer = QTimer(self, singleShot=True, interval=200)
         self._lay_out()
         self._connect()
 
+    # --- building ----------------------------------------------------------------------------
+
     def _lay_out(self) -> None:
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 12, 12, 8)
-        column.setSpacing(8)
+        self._inside = QWidget()
+        column = QVBoxLayout(self._inside)
+        column.setContentsMargins(12, 10, 12, 6)
+        column.setSpacing(6)
         top = QHBoxLayout()
         top.addWidget(self._heading, 1)
         top.addWidget(self._warning)
@@ -96,18 +92,31 @@ class BenchPanel(QFrame):
         column.addLayout(top)
         column.addLayout(self._pictures())
         scores = QHBoxLayout()
-        scores.setSpacing(6)
-        for tile, share in zip(self._scores, (5, 4, 4), strict=True):
+        scores.setSpacing(5)
+        for tile, share in zip(self._scores, _SCORE_SHARES, strict=True):
             scores.addWidget(tile, share)
         column.addLayout(scores)
-        column.addLayout(self._controls())
-        column.addLayout(self._other_paintings())
-        column.addLayout(self._generator_row())
+        column.addLayout(_line(self.switch, None, self.more_seeds, self.sheet))
+        column.addWidget(self.row)
+        column.addLayout(_line(self.generator, None, small("seed"), self._seed, self._average))
+        self._words_part = self._words()
+        column.addWidget(self._words_part)
+        column.addStretch()
+        # No layout holds the area: it would answer for the panel's height, and does not know it.
+        self._area = QScrollArea(self)
+        self._area.setWidgetResizable(True)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
+        self._area.setWidget(self._inside)
+        self._area.viewport().setAutoFillBackground(False)
+        self._inside.setAutoFillBackground(False)
+        policy = QSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Preferred)
+        policy.setHeightForWidth(True)
+        self.setSizePolicy(policy)
 
     def _pictures(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setHorizontalSpacing(8)
-        grid.setVerticalSpacing(3)
+        grid.setVerticalSpacing(2)
         for k, (picture, note) in enumerate(
             ((self.seen, self._seen_note), (self.painted, self._painted_note))
         ):
@@ -116,31 +125,25 @@ class BenchPanel(QFrame):
             grid.setColumnStretch(k, 1)
         return grid
 
-    def _controls(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.addWidget(self._average)
-        row.addStretch()
-        row.addWidget(small("seed"))
-        row.addWidget(self._seed)
-        return row
-
-    def _generator_row(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.addWidget(small("painted by"))
-        row.addWidget(self.generator)
-        row.addStretch()
-        row.addWidget(self.more_seeds)
-        return row
-
-    def _other_paintings(self) -> QGridLayout:
+    def _words(self) -> QWidget:
+        part = QWidget()
+        column = QVBoxLayout(part)
+        column.setContentsMargins(0, 4, 0, 0)
+        column.setSpacing(2)
+        mark = small("▌decoded  ❘ seen · cosine")
+        mark.setToolTip(
+            "The words of the vocabulary nearest to what was decoded, by cosine about the average "
+            "picture; the mark is where the seen picture itself lies"
+        )
+        column.addLayout(_line(heading("Decoded words"), None, mark))
         grid = QGridLayout()
-        grid.setHorizontalSpacing(6)
-        grid.setVerticalSpacing(2)
-        for k, (picture, note) in enumerate(zip(self._gallery, self._gallery_notes, strict=True)):
-            grid.addWidget(picture, 0, k)
-            grid.addWidget(note, 1, k)
-            grid.setColumnStretch(k, 1)
-        return grid
+        grid.setHorizontalSpacing(14)
+        grid.setVerticalSpacing(0)
+        n_rows = _N_WORDS // _WORD_COLUMNS
+        for k, word in enumerate(self.words):
+            grid.addWidget(word, k % n_rows, k // n_rows)
+        column.addLayout(grid)
+        return part
 
     def _connect(self) -> None:
         self._average.toggled.connect(lambda on: self.wanted.emit({"average_repeats": on}))
@@ -148,21 +151,40 @@ class BenchPanel(QFrame):
         self._seed_timer.timeout.connect(lambda: self.wanted.emit({"seed": self._seed.value()}))
         self.generator.chosen.connect(self._choose_generator)
         self.more_seeds.clicked.connect(self.moreSeedsWanted)
-        for k, picture in enumerate(self._gallery[:-1]):
-            picture.clicked.connect(lambda k=k: self._take_seed(k))
-            picture.setCursor(Qt.CursorShape.PointingHandCursor)
-            picture.setToolTip("Click to take this seed")
-        self._gallery[-1].setToolTip(
-            "Painted from the seen picture's own embedding: the best that this generator could do "
-            "with a perfect decoder"
-        )
+        self.sheet.clicked.connect(self.sheetWanted)
+        self.painted.cancelled.connect(self.cancelWanted)
+        self.switch.chosen.connect(lambda row: self.wanted.emit({"bench": row}))
+        self.row.wanted.connect(self.wanted)
+        for k, word in enumerate(self.words):
+            word.clicked.connect(lambda _=False, k=k: self._map_word(k))
+
+    # --- size: as high as its contents want, and scrolling where there is less ----------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._area.setGeometry(self.rect())
+
+    def hasHeightForWidth(self) -> bool:
+        return True
+
+    def heightForWidth(self, width: int) -> int:
+        return self._inside.layout().totalHeightForWidth(width)
+
+    def sizeHint(self) -> QSize:
+        return QSize(330, self.heightForWidth(330))
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(250, 160)
+
+    # --- what a person does ------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
         return self._seed_timer.isActive()
 
-    def _take_seed(self, k: int) -> None:
-        self._seed.step(1 + k)
+    def _map_word(self, k: int) -> None:
+        if self._view is not None and k < len(self._view.concept_bars):
+            self.wanted.emit({"concept": self._view.concept_bars[k].expression})
 
     def _choose_generator(self, value: object) -> None:
         # A refused choice would keep its tick: what holds is ticked until the view says otherwise.
@@ -193,55 +215,76 @@ class BenchPanel(QFrame):
         self.generator.offer(offered)
         title = title_of(chosen)
         self.generator.say(title if len(title) <= _LONGEST_TITLE else f"{title[:_LONGEST_TITLE]}…")
+        self.generator.setToolTip(f"Generator that paints: {title}")
+
+    # --- what it shows -----------------------------------------------------------------------
 
     def show_view(self, before: View | None, after: View) -> None:
         self._view = after
         if state_differs(before, after, "generator") or differs(before, after, "choices"):
             self.offer_generators()
-        self.more_seeds.setEnabled(after.reconstruction is not None)
         if state_differs(before, after, "average_repeats"):
             self._average.blockSignals(True)
             self._average.setChecked(after.state.average_repeats)
             self._average.blockSignals(False)
         if state_differs(before, after, "seed") and self._seed.value() != after.state.seed:
             self._seed.set_value(after.state.seed)
-        if differs(before, after, "scene", "decoding", "reconstruction"):
-            self._show_pictures(after)
-        if differs(before, after, "gallery"):
-            self._show_gallery(after)
-
-    def _show_pictures(self, view: View) -> None:
-        scene = view.scene
-        if scene is None:
-            return
-        parts = scene.trial_title.split(" · ")
-        trained = any(p.startswith("TRAINING") for p in parts)
-        held_out = "held out" in parts
-        said = [p for p in parts if p != "held out" and not p.startswith("TRAINING")]
-        self._heading.setText(" · ".join(said))
-        self._heading.setToolTip(scene.trial_title)
-        self._warning.setVisible(trained)
-        self._held_out.setVisible(held_out)
-        self.seen.set_rgb(scene.seen)
-        self.painted.set_rgb(scene.reconstructed)
-        self._seen_note.setText("seen")
-        n = len(view.state.trials)
-        more = f" · first of {n} selected" if n > 1 else ""
-        note = "decoding …" if view.decoding else f"reconstructed{_resolution(scene)}{more}"
-        self._painted_note.setText(note)
-        scores = [*scene.trial_scores, *[("–", "")] * _N_SCORES][:_N_SCORES]
-        for tile, (value, meaning) in zip(self._scores, scores, strict=True):
-            tile.show_score(value, meaning)
-
-    def _show_gallery(self, view: View) -> None:
-        found = [*view.gallery, *[("", None)] * _N_GALLERY][:_N_GALLERY]
-        for picture, note, (text, rgb) in zip(
-            self._gallery, self._gallery_notes, found, strict=True
+        if differs(before, after, "reconstruction"):
+            self._show_reconstruction(after)
+        self._show_painting(before, after)
+        if state_differs(before, after, "bench") or differs(
+            before, after, "gallery", "controls", "nearest", "nearest_fault"
         ):
-            picture.set_rgb(rgb)
-            note.setText(text)
+            self.switch.show_row(after.state.bench)
+            self.more_seeds.setVisible(after.state.bench is BenchRow.SEEDS)
+            self.row.show_tiles(tiles_of(after))
+        if state_differs(before, after, "theme") or differs(before, after, "concept_bars"):
+            bars = [*after.concept_bars, *[None] * _N_WORDS][:_N_WORDS]
+            for word, bar in zip(self.words, bars, strict=True):
+                word.show_bar(bar, after.state.theme)
+
+    def _show_reconstruction(self, view: View) -> None:
+        found = view.reconstruction
+        self.more_seeds.setEnabled(found is not None)
+        self._heading.setText(found.title if found is not None else "no trial selected")
+        self._warning.setVisible(found is not None and found.in_training)
+        self._held_out.setVisible(found is not None and not found.in_training)
+        self._seen_note.setText(seen_note(found))
+        self.seen.say(found.seen_missing if found is not None else "choose a trial")
+        self.seen.show_pictures(found.seen_pictures if found is not None else ())
+        said = found.scores.said() if found is not None else ()
+        explained = explain_scores(found)
+        for k, tile in enumerate(self._scores):
+            value, meaning = said[k] if k < len(said) else ("–", "")
+            tile.show_score(value, meaning, explained[k] if k < len(explained) else "")
+        if found is not None:
+            self._warning.setText(found.training_note)
+
+    def _show_painting(self, before: View | None, view: View) -> None:
+        """Show the picture: as far as it is painted, else the last that was finished."""
+        found, preview = view.reconstruction, view.preview
+        if differs(before, view, "reconstruction", "preview"):
+            picture = found.painted if found is not None else None
+            self.painted.set_rgb(preview.picture if preview is not None else picture)
+        self.painted.set_painting(preview is not None)
+        self.painted.say(painted_reason(view))
+        self._painted_note.setText(painted_note(view))
 
 
-def _resolution(scene: object) -> str:
-    painted = getattr(scene, "reconstructed", None)
-    return "" if painted is None else f" · {painted.shape[0]}²"
+def _chip(text: str, tip: str) -> QToolButton:
+    chip = QToolButton(text=text)
+    chip.setObjectName("chip")
+    chip.setToolTip(tip)
+    return chip
+
+
+def _line(*widgets: QWidget | None) -> QLayout:
+    """Return widgets in a row, a stretch where None stands."""
+    row = QHBoxLayout()
+    row.setSpacing(5)
+    for widget in widgets:
+        if widget is None:
+            row.addStretch()
+        else:
+            row.addWidget(widget)
+    return row

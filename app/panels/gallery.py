@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, Qt, Signal
-from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
+from PySide6.QtCore import QPoint, Signal
+from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QDialog,
     QGridLayout,
@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.bench_widgets import ChoicePicture, SeenPictures
 from app.generators import title_of
 from app.samples import N_SEEDS, N_WAY
 from app.style import palette_of
@@ -28,22 +29,6 @@ if TYPE_CHECKING:
 
 _N_COLUMNS = 8
 _PICTURE_PX = (84, 168)
-_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
-
-
-class SeedPicture(Picture):
-    """A picture that is chosen by click or key."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(name)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setCursor(Qt.CursorShape.PointingHandCursor)
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in _KEYS:
-            self.clicked.emit()
-        else:
-            super().keyPressEvent(event)
 
 
 class GalleryPanel(QDialog):
@@ -68,11 +53,11 @@ class GalleryPanel(QDialog):
         self._title = Heading("nothing decoded yet")
         self._source = ElidedLabel()
         self._badge = small("simulated data", "note")
-        self.seeds = [SeedPicture(f"Painting {k + 1}") for k in range(N_SEEDS)]
+        self.seeds = [ChoicePicture(f"Painting {k + 1}") for k in range(N_SEEDS)]
         self._seed_notes = [small() for _ in range(N_SEEDS)]
         self.way = [Picture(f"Step {k + 1} of {N_WAY}") for k in range(N_WAY)]
         self._way_notes = [small() for _ in range(N_WAY)]
-        self.seen = Picture("Seen picture")
+        self.seen = SeenPictures()
         self._way_title = Heading("From what was decoded to the seen picture's own embedding")
         self._way_said = ElidedLabel()
         self._bar = QProgressBar()
@@ -151,10 +136,8 @@ class GalleryPanel(QDialog):
         self._view = after
         if state_differs(before, after, "seed", "theme"):
             self._mark()
-        if differs(before, after, "scene") and after.scene is not None:
-            self.seen.set_rgb(after.scene.seen)
-            self._badge.setVisible(after.scene.simulated)
-            self._title.setText(f"Other seeds of {after.scene.trial_title}")
+        if differs(before, after, "reconstruction", "workspace"):
+            self._show_what_is_painted(after)
         if state_differs(before, after, "generator", "seed") or before is None:
             self._source.setText(
                 f"the same decoded embedding each time, other noise · {title_of(after.state.generator)}"
@@ -164,6 +147,15 @@ class GalleryPanel(QDialog):
                 "end is the best this generator could do with a perfect decoder"
             )
 
+    def _show_what_is_painted(self, view: View) -> None:
+        found = view.reconstruction
+        self._badge.setVisible(view.workspace.root.is_simulated)
+        self.seen.show_pictures(found.seen_pictures if found is not None else ())
+        self.seen.say(found.seen_missing if found is not None else "")
+        if found is not None:
+            scaled = f" · {found.scaling}" if found.scaling else ""
+            self._title.setText(f"Other seeds of {found.title} · {found.training_note}{scaled}")
+
     def show_samples(self, samples: Samples | None) -> None:
         """Show what is painted so far; None where nothing is decoded."""
         self._samples = samples
@@ -171,7 +163,7 @@ class GalleryPanel(QDialog):
         _fill(self.way, self._way_notes, samples.way if samples else ())
         if samples is None:
             self._title.setText("nothing decoded yet: choose a trial")
-            self.seen.set_rgb(None)
+            self.seen.show_pictures(())
         painting = samples is not None and samples.painting
         lacking = samples is not None and samples.n_done < len(samples.all)
         for widget in (self._bar, self.cancel):
