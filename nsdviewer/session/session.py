@@ -7,6 +7,7 @@ from psygnal import Signal
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.errors import RequestError
 from nsdviewer.mapping.concepts import parse_concept
+from nsdviewer.session.scaling import require_regions
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
 
@@ -26,6 +27,7 @@ class Session:
         self._state = state
         self._past: list[ViewState] = []
         self._future: list[ViewState] = []
+        self._gesture = ""
 
     @property
     def state(self) -> ViewState:
@@ -37,8 +39,14 @@ class Session:
         """The data that the state speaks of."""
         return self._workspace
 
-    def update(self, **changes: Any) -> None:
+    def update(self, *, gesture: str = "", **changes: Any) -> None:
         """Change fields of the state.
+
+        Parameters
+        ----------
+        gesture
+            What changes belong together: successive ones of the same gesture, such as those of one
+            drag of a slider, are undone in one step. Each stands alone where it is empty.
 
         Raises
         ------
@@ -52,8 +60,17 @@ class Session:
         self._enter(after)
         # Turning the brain around leaves a hundred states; undo goes back over what was chosen.
         if set(changes) != {"camera"}:
+            self._record(before, gesture)
+
+    def _record(self, before: ViewState, gesture: str) -> None:
+        self._future.clear()
+        if not gesture or gesture != self._gesture:
             self._past.append(before)
-            self._future.clear()
+        elif self._past and self._past[-1] == self._state:
+            # Back where the gesture began: there is nothing to undo.
+            self._past.pop()
+            gesture = ""
+        self._gesture = gesture
 
     def undo(self) -> bool:
         """Go back one step; returns whether there was one."""
@@ -67,6 +84,7 @@ class Session:
         if not source:
             return False
         before = self._state
+        self._gesture = ""
         self._enter(source[-1])
         source.pop()
         other.append(before)
@@ -99,8 +117,8 @@ class Session:
                     f"There is no ROI collection '{collection}' for subject {state.subject}; there "
                     f"are: {', '.join(workspace.collections)}."
                 )
-        if state.subset != "all":
-            workspace.table.select(state.subset)
+        workspace.table.check(state.subset)
+        require_regions(workspace, state)
 
 
 def _home(state: ViewState) -> tuple[object, ...]:
