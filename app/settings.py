@@ -31,6 +31,8 @@ class Settings:
         Cached answer of the OpenGL probe by machine key.
     training_folder
         Run folder of the training watched last; "" before the first.
+    concept_history, saved_concepts
+        Concepts that were looked at, the last one first, and those that were given names.
     """
 
     path: Path | None = None
@@ -40,6 +42,8 @@ class Settings:
     recent_roots: list[str] = field(default_factory=list)
     opengl: dict[str, str] = field(default_factory=dict)
     training_folder: str = ""
+    concept_history: list[str] = field(default_factory=list)
+    saved_concepts: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "Settings":
@@ -51,6 +55,9 @@ class Settings:
             settings.size = (int(settings.size[0]), int(settings.size[1]))
             Theme(settings.theme)
             settings.training_folder = str(settings.training_folder)
+            settings.concept_history = [str(each) for each in settings.concept_history]
+            named = dict(settings.saved_concepts).items()
+            settings.saved_concepts = {str(name): str(text) for name, text in named}
         except (OSError, ValueError, TypeError, LookupError):
             return cls(path=path)
         return settings
@@ -82,4 +89,5 @@ class Settings:
         return state if Path(state.root).is_dir() else None
 
 
-_KEYS = ("last_state", "theme", "size", "recent_roots", "opengl", "training_folder")
+_KEYS = ("last_state", "theme", "size", "recent_roots", "opengl", "training_folder",
+         "concept_history", "saved_concepts")  # fmt: skip

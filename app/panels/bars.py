@@ -1,111 +1,39 @@
-"""The concept by region: means with their standard errors over voxels."""
+"""The concept by region: means with bootstrap intervals, or standard errors over voxels."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
+    QMenu,
     QScrollArea,
-    QSizePolicy,
-    QToolTip,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from app.style import palette_of
+from app.bar_chart import BarChart
 from app.view import View, differs
-from app.widgets import heading, small, text_at
+from app.widgets import heading, small
 from nsdviewer.mapping.maps import UNITS
-from nsdviewer.state import Theme
+from nsdviewer.state import Reading
 
 if TYPE_CHECKING:
     from nsdviewer.rendering.scene import RoiBar
+    from nsdviewer.session.region_intervals import MapIntervals
 
-_ROW_PX = 19
-_BAR_PX = 9
-_NAME_PX, _VALUE_PX = 66, 52
-
-
-class BarChart(QWidget):
-    """Horizontal bars around zero."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._bars: tuple[RoiBar, ...] = ()
-        self._theme = Theme.DARK
-        self._message = ""
-        self._unit = ""
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-
-    def show_bars(self, bars: tuple[RoiBar, ...], theme: Theme, message: str, unit: str) -> None:
-        self._bars, self._theme, self._message, self._unit = bars, theme, message, unit
-        said = "; ".join(f"{b.name} {b.mean_psc:+.2f} ± {b.sem_psc:.2f}" for b in bars)
-        self.setAccessibleName(f"Concept by region, {unit}: {said}")
-        self.updateGeometry()
-        self.update()
-
-    def sizeHint(self) -> QSize:
-        return QSize(260, max(len(self._bars), 2) * _ROW_PX + 4)
-
-    def event(self, event: QEvent) -> bool:
-        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
-            row = int(event.pos().y() / _ROW_PX)
-            if 0 <= row < len(self._bars):
-                bar = self._bars[row]
-                QToolTip.showText(
-                    event.globalPos(),
-                    f"{bar.name}: {bar.mean_psc:+.3f} ± {bar.sem_psc:.3f} {self._unit} "
-                    f"(mean ± s.e.m. over {bar.n_voxels} voxels)",
-                )
-            return True
-        return super().event(event)
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colours = palette_of(self._theme)
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        if not self._bars:
-            painter.setPen(QColor(colours.muted))
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft, self._message)
-            return
-        left, right = _NAME_PX, self.width() - _VALUE_PX
-        reach = max(abs(b.mean_psc) + b.sem_psc for b in self._bars) or 1.0
-        middle, half = (left + right) / 2, (right - left) / 2 - 2
-        painter.setPen(QPen(QColor(colours.border), 1))
-        painter.drawLine(QPointF(middle, 0), QPointF(middle, len(self._bars) * _ROW_PX))
-        for row, bar in enumerate(self._bars):
-            self._paint_bar(painter, bar, (row + 0.5) * _ROW_PX, middle, half / reach)
-
-    def _paint_bar(
-        self, painter: QPainter, bar: RoiBar, y: float, middle: float, px_per_psc: float
-    ) -> None:
-        from nsdviewer.rendering.theme import colour_table
-
-        colours = palette_of(self._theme)
-        table = colour_table(self._theme)
-        # The map's own colours, so that a bar reads like the cortex does; on paper less deep.
-        depth = 102 if self._theme is Theme.DARK else 68
-        rgb = table[128 + depth if bar.mean_psc >= 0 else 127 - depth]
-        fill = QColor.fromRgbF(*(float(v) for v in rgb))
-        end = middle + bar.mean_psc * px_per_psc
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(fill)
-        box = QRectF(min(middle, end), y - _BAR_PX / 2, abs(end - middle), _BAR_PX)
-        painter.drawRoundedRect(box, 1.5, 1.5)
-        painter.setPen(QPen(QColor(colours.text), 1))
-        reach = bar.sem_psc * px_per_psc
-        painter.drawLine(QPointF(end - reach, y), QPointF(end + reach, y))
-        text_at(painter, QPointF(0, y), bar.name, Qt.AlignmentFlag.AlignLeft)
-        painter.setPen(QColor(colours.muted))
-        value = f"{bar.mean_psc:+.2f}".replace("-", "−")
-        text_at(painter, QPointF(self.width() - 4, y), value, Qt.AlignmentFlag.AlignRight)
+_MEAN_OF_MAP = (
+    "Mean of the map over all voxels of a region above the noise-ceiling floor, ± standard error "
+    "over voxels."
+)
+_UNSHRUNK = (
+    "Mean over all voxels of a region above the noise-ceiling floor of the change that no penalty "
+    "shrinks, with its 90 % interval over resampled pictures."
+)
 
 
 class BarsPanel(QFrame):
@@ -117,16 +45,37 @@ class BarsPanel(QFrame):
         super().__init__()
         self.setObjectName("panel")
         self.chart = BarChart()
+        self.chart.chosen.connect(self._go_to)
+        self._unit = small()
+        self._hidden: set[str] = set()
+        self._collection_of: dict[str, str] = {}
+        self._view: View | None = None
+        self.collections = QToolButton()
+        self.collections.setText("▾")
+        self.collections.setObjectName("flat")
+        self.collections.setToolTip("Which ROI collections have bars")
+        self.collections.setAccessibleName("Which ROI collections have bars")
+        self.collections.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        # Held here: what Qt alone holds, Python may forget and wrap anew.
+        self._menu = QMenu(self)
+        self.collections.setMenu(self._menu)
         top = QHBoxLayout()
+        top.setSpacing(4)
         top.addWidget(heading("Concept by ROI"))
         top.addStretch()
-        self._unit = small("% per unit, ± s.e.m.")
-        self._unit.setToolTip("Mean of the map over all voxels of a region above the noise-ceiling "
-                              "floor, ± standard error over voxels")  # fmt: skip
         top.addWidget(self._unit)
+        top.addWidget(self.collections)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(6)
+        column.addLayout(top)
+        column.addWidget(self._scrolled(), 1)
+
+    def _scrolled(self) -> QScrollArea:
         area = QScrollArea()
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         inside = QWidget()
         box = QVBoxLayout(inside)
         box.setContentsMargins(0, 0, 6, 0)
@@ -135,24 +84,68 @@ class BarsPanel(QFrame):
         area.setWidget(inside)
         area.viewport().setAutoFillBackground(False)
         inside.setAutoFillBackground(False)
-        column = QVBoxLayout(self)
-        column.setContentsMargins(12, 8, 12, 8)
-        column.setSpacing(6)
-        column.addLayout(top)
-        column.addWidget(area, 1)
+        return area
 
     def sizeHint(self) -> QSize:
         return QSize(330, 230)
 
     def show_view(self, before: View | None, after: View) -> None:
-        if after.scene is None or not differs(before, after, "scene"):
+        self._view = after
+        if after.scene is None or not differs(before, after, "scene", "intervals"):
             return
+        if differs(before, after, "intervals") and after.intervals is not None:
+            self._know_places(after.intervals)
         old = before.scene if before is not None else None
         same_theme = old is not None and old.state.theme is after.scene.state.theme
-        if same_theme and old is not None and old.roi_bars == after.scene.roi_bars:
+        same_intervals = not differs(before, after, "intervals")
+        if same_theme and same_intervals and old and old.roi_bars == after.scene.roi_bars:
             return
-        why = "no region above the noise-ceiling floor" if after.state.concept else "no concept"
-        state = after.scene.state
-        unit = UNITS[state.reading]
-        self._unit.setText(f"{unit.replace(' signal change', '')}, ± s.e.m.")
-        self.chart.show_bars(after.scene.roi_bars, state.theme, why, unit)
+        self._draw(after)
+
+    def _know_places(self, intervals: MapIntervals) -> None:
+        self._collection_of = {place.name: place.collection for place in intervals.places}
+        there = tuple(dict.fromkeys(self._collection_of.values()))
+        if there == tuple(action.text() for action in self._menu.actions()):
+            return
+        self._menu.clear()
+        for collection in there:
+            action = QAction(collection, self._menu)
+            action.setCheckable(True)
+            action.setChecked(collection not in self._hidden)
+            action.toggled.connect(lambda on, c=collection: self._toggle(c, on))
+            self._menu.addAction(action)
+
+    def _toggle(self, collection: str, shown: bool) -> None:
+        (self._hidden.discard if shown else self._hidden.add)(collection)
+        if self._view is not None:
+            self._draw(self._view)
+
+    def _draw(self, view: View) -> None:
+        if view.scene is None:
+            return
+        state = view.scene.state
+        everything = view.scene.roi_bars
+        bars = tuple(b for b in everything if self._collection_of.get(b.name) not in self._hidden)
+        if everything and not bars:
+            message = "all collections are switched off"
+        else:
+            message = "no region above the noise-ceiling floor" if state.concept else "no concept"
+        self._say_kind(everything, state.reading, view.intervals)
+        self.chart.show_bars(bars, state.theme, message, UNITS[state.reading])
+
+    def _say_kind(
+        self, bars: tuple[RoiBar, ...], reading: Reading, intervals: MapIntervals | None
+    ) -> None:
+        unit = UNITS[reading].replace(" signal change", "")
+        has_intervals = any(bar.interval_psc is not None for bar in bars)
+        self._unit.setText(f"{unit}, ± {'90 % bootstrap' if has_intervals else 's.e.m.'}")
+        why = intervals.why if intervals is not None else ""
+        tip = _UNSHRUNK if has_intervals else f"{_MEAN_OF_MAP} {why}".strip()
+        self._unit.setToolTip(tip)
+
+    def _go_to(self, region: str) -> None:
+        intervals = self._view.intervals if self._view is not None else None
+        for place in intervals.places if intervals is not None else ():
+            if place.name == region and place.peak is not None:
+                self.wanted.emit({"voxel": place.peak})
+                return

@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QLineEdit, QSizePolicy, QToolButton
+from PySide6.QtGui import QKeyEvent, QResizeEvent
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton
 
+from app.concept_box import ConceptBox
+from app.concept_choices import READING_TIPS, READINGS, Offered
+from app.concept_memory import ConceptMemory
 from app.icons import themed_icon
+from app.statistic_menu import StatisticMenu
 from app.style import palette_of
-from app.view import View, state_differs
-from app.widgets import ElidedLabel, MenuButton
-from nsdviewer.state import Reading
+from app.view import View, differs, state_differs
+from app.widgets import MenuButton
 
 _FLOORS_PCT = (0.0, 5.0, 10.0, 20.0, 30.0, 40.0)
-_EXAMPLES = (
-    "animal",
-    "animal - tool",
-    "building - animal",
-    '"a bird in a tree"',
-    "fish",
-    "0.7*dog + 0.3*cat - car",
-    "outdoor - indoor",
-)
+# Below this width chips say less.
+_ROOMY_PX = 1400
 
 
 class HeaderPanel(QFrame):
-    """Subject, space and version; provenance badge; concept; reading; figure."""
+    """Subject, space and version; provenance badge; concept; reading and test; figure."""
 
     wanted = Signal(dict)
     conceptTyped = Signal(str)
+    conceptMoved = Signal(str)
     figureWanted = Signal()
 
     def __init__(self) -> None:
@@ -40,12 +37,17 @@ class HeaderPanel(QFrame):
         self._badge = QLabel("simulated data")
         self._badge.setObjectName("badge")
         self._badge.setToolTip("The responses of this subject were invented by a simulator.")
-        self._reading = MenuButton("Reading of the concept")
+        self.box = ConceptBox()
+        self.concept, self.note = self.box.line, self.box.note
+        self.reading = MenuButton("Reading of the concept")
+        self.statistic = StatisticMenu()
         self._floor = MenuButton("Floor of the noise ceiling: less reliable voxels are not shown")
-        self._figure = QToolButton(text="Figure")
+        self._figure = QToolButton()
+        self._figure.setText("Figure")
         self._figure.setToolTip("Export the figure (Ctrl+E)")
-        self._figure.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self._figure.setAccessibleName("Export the figure")
         self._figure.setIconSize(QSize(15, 15))
+        self._view: View | None = None
         self._lay_out()
         self._connect()
 
@@ -55,40 +57,25 @@ class HeaderPanel(QFrame):
         row.setSpacing(6)
         for widget in (self._subject, self._space, self._version, self._badge):
             row.addWidget(widget)
-        row.addWidget(self._concept_box(), 1)
-        for widget in (self._reading, self._floor, self._figure):
-            row.addWidget(widget)
-
-    def _concept_box(self) -> QFrame:
-        box = QFrame()
-        box.setObjectName("conceptBox")
-        box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self.concept = QLineEdit()
-        self.concept.setPlaceholderText("type an idea: animal - tool")
-        self.concept.setAccessibleName("Concept")
-        self.concept.setMinimumWidth(190)
-        self.note = ElidedLabel(lines=2)
-        self.note.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
-        self.note.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._examples = MenuButton("Examples of concepts", "flat")
-        self._examples.setText("▾")
-        row = QHBoxLayout(box)
-        row.setContentsMargins(8, 1, 6, 1)
-        row.addWidget(self.concept, 1)
-        row.addWidget(self.note)
-        row.addWidget(self._examples)
-        self._box = box
-        return box
+        row.addWidget(self.box, 1)
+        for chip in (self.reading, self.statistic, self._floor):
+            row.addWidget(chip)
+        row.addWidget(self._figure)
 
     def _connect(self) -> None:
         self._subject.chosen.connect(lambda v: self.wanted.emit({"subject": v}))
         self._space.chosen.connect(lambda v: self.wanted.emit({"space": v}))
         self._version.chosen.connect(lambda v: self.wanted.emit({"version": v}))
-        self._reading.chosen.connect(lambda v: self.wanted.emit({"reading": v}))
+        self.reading.chosen.connect(lambda v: self.wanted.emit({"reading": v}))
+        self.statistic.wanted.connect(self.wanted)
         self._floor.chosen.connect(lambda v: self.wanted.emit({"noise_ceiling_floor_pct": v}))
-        self._examples.chosen.connect(self._take_example)
-        self.concept.textEdited.connect(self.conceptTyped)
+        self.box.typed.connect(self.conceptTyped)
+        self.box.moved.connect(self.conceptMoved)
         self._figure.clicked.connect(self.figureWanted)
+
+    def use_memory(self, memory: ConceptMemory) -> None:
+        """Keep history and saved concepts in `memory`."""
+        self.box.use_memory(memory)
 
     def focus_concept(self) -> None:
         self.concept.setFocus()
@@ -100,37 +87,33 @@ class HeaderPanel(QFrame):
             return
         super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        was_roomy = event.oldSize().width() >= _ROOMY_PX
+        if self._view is not None and was_roomy != self._is_roomy:
+            self._name_chips(self._view)
+
+    @property
+    def _is_roomy(self) -> bool:
+        return self.width() >= _ROOMY_PX
+
     def show_view(self, before: View | None, after: View) -> None:
+        self._view = after
         if before is None or before.choices is not after.choices:
             self._offer_homes(after)
-        if state_differs(before, after, "reading", "noise_ceiling_floor_pct"):
+        if differs(before, after, "offered", "tested") or state_differs(
+            before, after, "reading", "statistic", "null", "noise_ceiling_floor_pct", "concept"
+        ):
             self._offer_readings(after)
+        if before is None:
+            self._name_chips(after)
         if state_differs(before, after, "theme"):
             self._figure.setIcon(themed_icon("figure", palette_of(after.state.theme).text))
-        # What is being typed is not overwritten by what it led to.
-        if state_differs(before, after, "concept") and self.concept.text().strip() != (
-            after.state.concept
-        ):
-            self.concept.setText(after.state.concept)
-        self._say(after)
-
-    def _take_example(self, text: str) -> None:
-        self.concept.setText(text)
-        self.conceptTyped.emit(text)
-
-    def _say(self, view: View) -> None:
-        bad = bool(view.concept_error)
-        name = "note" if bad else "small"
-        if self.note.objectName() != name:
-            self.note.setObjectName(name)
-            self.note.style().unpolish(self.note)
-            self.note.style().polish(self.note)
-        self.note.setText(view.concept_error if bad else view.embedding_title)
+        self.box.show_view(before, after)
 
     def _offer_homes(self, view: View) -> None:
         state, choices = view.state, view.choices
-        simulated = view.workspace.root.is_simulated
-        self._badge.setVisible(simulated)
+        self._badge.setVisible(view.workspace.root.is_simulated)
         self._subject.say(f"Subject {state.subject}")
         self._subject.offer((f"Subject {n}", n, n == state.subject, True) for n in choices.subjects)
         self._space.say(state.space.value)
@@ -141,16 +124,31 @@ class HeaderPanel(QFrame):
         self._version.offer(
             (f"{v.short} · {v.value}", v, v is state.version, True) for v in versions
         )
-        self._examples.offer((e, e, False, True) for e in _EXAMPLES)
+        self._name_chips(view)
 
     def _offer_readings(self, view: View) -> None:
-        chosen = view.state.reading
-        self._reading.say(f"reading: {chosen.value}")
-        self._reading.offer(
-            (r.value if r is Reading.ENCODER else f"{r.value} (not yet)", r, r is chosen,
-             r is Reading.ENCODER)
-            for r in Reading
-        )  # fmt: skip
+        chosen, offered = view.state.reading, view.offered or Offered()
+        self.reading.offer(
+            (text, reading, reading is chosen, not offered.readings.get(reading))
+            for reading, text in READINGS.items()
+        )
+        menu = self.reading.menu()
+        menu.setToolTipsVisible(True)
+        for action, reading in zip(menu.actions(), READINGS, strict=True):
+            action.setToolTip(offered.readings.get(reading) or READING_TIPS[reading])
+        self.reading.setToolTip(f"Reading of the concept. {READING_TIPS[chosen]}")
+        self.statistic.show_view(view)
         floor = view.state.noise_ceiling_floor_pct
         self._floor.say(f"NC ≥ {floor:g} %")
         self._floor.offer((f"noise ceiling ≥ {f:g} %", f, f == floor, True) for f in _FLOORS_PCT)
+        self._name_chips(view)
+
+    def _name_chips(self, view: View) -> None:
+        """Say as much in the chips as there is room for."""
+        state, roomy = view.state, self._is_roomy
+        self._badge.setText("simulated data" if roomy else "simulated")
+        self.reading.say(f"reading: {state.reading.value}" if roomy else state.reading.value)
+        style = Qt.ToolButtonStyle
+        self._figure.setToolButtonStyle(
+            style.ToolButtonTextBesideIcon if roomy else style.ToolButtonIconOnly
+        )

@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.errors import ConceptError
+from nsdviewer.errors import ConceptError, DataError, suggestion
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -28,6 +28,7 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 _MINUS = "-−–"
+_PLAIN_WORDS = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*(?: [^\W_]+(?:[-'][^\W_]+)*)*")
 _SMALLEST_NORM = 1e-6
 
 
@@ -47,6 +48,23 @@ class Term:
     weight: float
     kind: TermKind
     value: str
+
+
+@dataclass(frozen=True)
+class TermSpan:
+    """Where a term stands in an expression, its sign and weight left aside.
+
+    Attributes
+    ----------
+    start, stop
+        Places of its first character and behind its last.
+    is_negative
+        Whether a minus stands before it.
+    """
+
+    start: int
+    stop: int
+    is_negative: bool
 
 
 class TermSource(Protocol):
@@ -81,6 +99,43 @@ def parse_concept(expression: str) -> tuple[Term, ...]:
     return tuple(terms)
 
 
+def format_concept(terms: tuple[Term, ...]) -> str:
+    """Return an expression that `parse_concept` reads as `terms`.
+
+    Raises
+    ------
+    ConceptError
+        If there is no term, or a weight or value that no expression can name.
+    """
+    if not terms:
+        raise ConceptError("A concept without terms has no direction; add a term.")
+    text = ""
+    for term in terms:
+        sign = "-" if term.weight < 0 else "+"
+        text += f" {sign} {_term_text(term)}" if text else sign.strip("+") + _term_text(term)
+    if _terms_or_none(text) != terms:
+        raise ConceptError(f"The terms of '{text}' cannot be written as a concept; change one.")
+    return text
+
+
+def term_spans(expression: str) -> tuple[TermSpan, ...]:
+    """Return where the terms of an expression stand, of one that is still being typed as well."""
+    spans: list[TermSpan] = []
+    is_negative, follows_word, position = False, False, 0
+    while match := _TOKEN.match(expression, position):
+        kind = str(match.lastgroup)
+        start, position = match.span(kind)
+        if kind == "operator":
+            is_negative = match.group(kind) in _MINUS or (is_negative and match.group(kind) == "*")
+        elif kind != "number":
+            if kind == "word" and follows_word:
+                spans[-1] = TermSpan(spans[-1].start, position, spans[-1].is_negative)
+            else:
+                spans.append(TermSpan(start, position, is_negative))
+        follows_word = kind == "word"
+    return tuple(spans)
+
+
 def concept_direction(terms: tuple[Term, ...], source: TermSource) -> NDArray[np.float32]:
     """Return the unit direction (n_embedding,) that `terms` name.
 
@@ -92,10 +147,7 @@ def concept_direction(terms: tuple[Term, ...], source: TermSource) -> NDArray[np
     total: NDArray[np.float64] | None = None
     for term in terms:
         if term.kind is TermKind.TEXT and (unknown := source.unknown_words(term.value)):
-            raise ConceptError(
-                f"The embedding does not know the word '{unknown[0]}'; check its spelling or say it "
-                "in other words."
-            )
+            raise ConceptError(_unknown(unknown[0]))
         vector = np.asarray(source.term_vector(term), dtype=np.float64)
         norm = np.linalg.norm(vector)
         if norm < _SMALLEST_NORM:
@@ -105,6 +157,43 @@ def concept_direction(terms: tuple[Term, ...], source: TermSource) -> NDArray[np
     if total is None or np.linalg.norm(total) < _SMALLEST_NORM:
         raise ConceptError("The terms of this concept cancel out; change a weight or a word.")
     return np.asarray(total / np.linalg.norm(total), dtype=np.float32)
+
+
+def _unknown(word: str) -> str:
+    # It loads the networks' library, which reading an expression does without.
+    from nsdviewer.mapping.vocabulary import load_vocabulary
+
+    try:
+        phrases = load_vocabulary().words
+    except DataError:
+        phrases = ()
+    nearest = suggestion(word, dict.fromkeys(w for phrase in phrases for w in phrase.split()))
+    said = f"The embedding does not know the word '{word}'"
+    return f"{said}.{nearest}" if nearest else f"{said}; spell it otherwise, or say another."
+
+
+def _term_text(term: Term) -> str:
+    """Return a term without its sign."""
+    weight = np.format_float_positional(abs(term.weight), trim="-")
+    factor = "" if weight == "1" else f"{weight}*"
+    if term.kind is not TermKind.TEXT:
+        return f"{factor}{term.kind.value}:{term.value}"
+    plain = _PLAIN_WORDS.fullmatch(term.value) is not None
+    return factor + (term.value if plain else _quoted(term.value))
+
+
+def _quoted(phrase: str) -> str:
+    for opening, closing in ('""', "''", "“”"):
+        if closing not in phrase:
+            return f"{opening}{phrase}{closing}"
+    raise ConceptError(f"The phrase {phrase} holds every kind of quotation mark; leave one out.")
+
+
+def _terms_or_none(expression: str) -> tuple[Term, ...] | None:
+    try:
+        return parse_concept(expression)
+    except ConceptError:
+        return None
 
 
 _Token = tuple[str, str]

@@ -23,11 +23,11 @@ from nsdviewer.mapping.statistics.selected import SelectedResponses
 from nsdviewer.mapping.statistics.thresholds import Control, Threshold, excludes_zero
 from nsdviewer.models.contrast_features import FeatureScale, stimulus_contrast
 from nsdviewer.models.decoders.linear import LinearDecoder
-from nsdviewer.models.decoders.registry import RIDGE
 from nsdviewer.models.encoder import Encoder
 from nsdviewer.scheduling import Scheduler
 from nsdviewer.session.concepts import concept_map, direction_of
 from nsdviewer.session.fitting import voxel_scales
+from nsdviewer.session.possible import require_possible
 from nsdviewer.session.responses import Averaged, averaged_responses
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Null, Reading, ViewState
@@ -139,8 +139,7 @@ def tested_map(
             f"{request.noise_ceiling_floor_pct:g}."
         )
     if threshold.control is not Control.NONE:
-        threshold.require_draws(request.n_draws)
-        _require_possible(workspace, request, threshold)
+        require_possible(workspace, request)
     shown = concept_map(
         workspace,
         request.concept,
@@ -214,31 +213,6 @@ def tested_alphas(encoder: Encoder, columns: NDArray[np.int64]) -> NDArray[np.fl
 def in_psc(tested: Tested, encoder: Encoder) -> SelectedResponses:
     """Return the tested responses in percent signal change, so that all made of them is too."""
     return replace(tested.responses, scales=encoder.sd_psc[tested.columns])
-
-
-def _require_possible(workspace: Workspace, request: MapRequest, threshold: Threshold) -> None:
-    if request.reading is Reading.ENCODER:
-        banded = workspace.encoder(request.encoder_path).contrast is not None
-        if threshold.control is Control.INTERVAL and request.null is not Null.USUAL:
-            raise RequestError("An interval has no null hypothesis; leave out --null.")
-        plain = request.null in (Null.USUAL, Null.IMAGES)
-        if banded and (threshold.control is Control.INTERVAL or not plain):
-            raise RequestError(
-                "A banded encoder is tested by permuting pictures only; choose --null images and a "
-                "threshold such as fdr:0.05, or a ridge encoder."
-            )
-        return
-    model = workspace.decoder(request.decoder_path).header.model
-    if model != RIDGE:
-        raise RequestError(
-            f"A test of a '{model}' decoder's reading would need it trained anew for each "
-            "permutation; choose a ridge decoder, or --stat none."
-        )
-    if threshold.control is Control.INTERVAL or request.null not in (Null.USUAL, Null.IMAGES):
-        raise RequestError(
-            f"The {request.reading.value} reading is tested by permuting pictures only; choose "
-            "--null images and a threshold such as fdr:0.05, or the encoder reading."
-        )
 
 
 def _test(

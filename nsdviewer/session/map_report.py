@@ -25,7 +25,7 @@ from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Reading
 
 ROI_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
-_LEVEL = 0.9
+INTERVAL_LEVEL = 0.9
 _N_DRAWS = 200
 _FEWEST_SITES = 3
 _N_SPLITS = 5
@@ -115,23 +115,21 @@ def _rois(
 ) -> dict[str, Any]:
     """Return the mean of the unpenalised map over regions, with bootstrap intervals."""
     encoder = workspace.encoder(request.encoder_path)
-    sets: dict[str, NDArray[np.int64]] = {}
-    for collection in ROI_COLLECTIONS:
-        if collection in workspace.collections:
-            for name, inside in members_of(workspace, collection, shown.sites).items():
-                sites = np.flatnonzero(inside[tested.columns])
-                if len(sites) >= _FEWEST_SITES:
-                    sets[name] = sites
+    sets = {
+        name: sites
+        for name, members in regions_of(workspace, shown).items()
+        if len(sites := np.flatnonzero(members[tested.columns])) >= _FEWEST_SITES
+    }
     if not sets:
         return {}
     found = roi_intervals(
         in_psc(tested, encoder), tested.embeddings, tested.direction,
         tested_alphas(encoder, tested.columns), tested.n_repeats, sets, request.seed, scheduler,
-        progress, _LEVEL, _N_DRAWS,
+        progress, INTERVAL_LEVEL, _N_DRAWS,
     )  # fmt: skip
     return {
         "unit": "% signal change per unit, not shrunk by the penalty",
-        "level": _LEVEL,
+        "level": INTERVAL_LEVEL,
         "means": {
             name: {
                 "mean": i.estimate,
@@ -142,3 +140,12 @@ def _rois(
             for name, i in found.items()
         },
     }
+
+
+def regions_of(workspace: Workspace, shown: ConceptMap) -> dict[str, NDArray[np.bool_]]:
+    """Return region name → (n_sites,) which sites of a map belong to it."""
+    found: dict[str, NDArray[np.bool_]] = {}
+    for collection in ROI_COLLECTIONS:
+        if collection in workspace.collections:
+            found |= members_of(workspace, collection, shown.sites)
+    return found

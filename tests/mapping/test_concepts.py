@@ -2,9 +2,19 @@
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nsdviewer.errors import ConceptError
-from nsdviewer.mapping.concepts import Term, TermKind, concept_direction, parse_concept
+from nsdviewer.mapping.concepts import (
+    Term,
+    TermKind,
+    TermSpan,
+    concept_direction,
+    format_concept,
+    parse_concept,
+    term_spans,
+)
 
 AXES = {"animal": [2.0, 0, 0], "tool": [0, 1, 0], "a face": [0, 0, 5], "nothing": [0, 0, 0]}
 
@@ -71,3 +81,65 @@ def test_what_cannot_be_read_is_refused(expression: str) -> None:
 def test_what_has_no_direction_is_refused(expression: str) -> None:
     with pytest.raises(ConceptError):
         direction(expression)
+
+
+PHRASES = st.one_of(
+    st.from_regex(r"[a-z0-9]{1,6}(?:[ '-][a-z0-9]{1,6}){0,3}", fullmatch=True),
+    st.text(st.characters(blacklist_characters='"”'), min_size=1).filter(lambda t: t == t.strip()),
+    st.text(st.characters(blacklist_characters="'"), min_size=1).filter(lambda t: t == t.strip()),
+    st.sampled_from(["image:12", "'tis", "2*dog", "dog -", "a  b", "animal - tool", "−"]),
+).filter(lambda text: bool(text.strip()))  # fmt: skip
+WEIGHTS = st.one_of(
+    st.sampled_from([1.0, -1.0, 0.7, -0.05, 2.0, 0.0]), st.floats(-1e6, 1e6, allow_nan=False)
+)
+TERMS = st.one_of(
+    st.builds(Term, WEIGHTS, st.just(TermKind.TEXT), PHRASES),
+    st.builds(Term, WEIGHTS, st.just(TermKind.IMAGE), st.integers(0, 72999).map(str)),
+    st.builds(Term, WEIGHTS, st.just(TermKind.TRIAL), st.integers(0, 29999).map(str)),
+    st.builds(
+        Term, WEIGHTS, st.just(TermKind.ROI), st.sampled_from(["FFA-1", "V1v", "nsdgeneral"])
+    ),
+)
+
+
+@given(st.lists(TERMS, min_size=1, max_size=5).map(tuple))
+def test_what_is_written_is_read_again(terms: tuple[Term, ...]) -> None:
+    assert parse_concept(format_concept(terms)) == terms
+
+
+def test_terms_are_written_as_a_person_would() -> None:
+    for text in (
+        "0.7*dog + 0.3*cat - car",
+        "-animal",
+        '"image:12" + image:12',
+        "t-shirt - 2*roi:V1v",
+    ):
+        assert format_concept(parse_concept(text)) == text
+    assert format_concept(parse_concept("“a bird”−1.0*'dog'")) == "a bird - dog"
+
+
+@pytest.mark.parametrize(
+    "terms", [(), (Term(1, TermKind.TEXT, "“\"'”"),), (Term(float("inf"), TermKind.TEXT, "dog"),),
+              (Term(1, TermKind.IMAGE, "cat"),)],
+)  # fmt: skip
+def test_what_cannot_be_written_is_refused(terms: tuple[Term, ...]) -> None:
+    with pytest.raises(ConceptError):
+        format_concept(terms)
+
+
+def test_terms_are_found_where_they_stand_also_half_typed() -> None:
+    text = 'a bird - 0.5*"a b" + image:3 -  ca'
+    found = [(text[s.start : s.stop], s.is_negative) for s in term_spans(text)]
+    assert found == [("a bird", False), ('"a b"', True), ("image:3", False), ("ca", True)]
+    assert term_spans("") == () and term_spans("dog + ") == (TermSpan(0, 3, False),)
+
+
+@given(st.text(max_size=30))
+def test_spans_lie_within_any_text_in_order(text: str) -> None:
+    ends = [0, *(place for s in term_spans(text) for place in (s.start, s.stop)), len(text)]
+    assert ends == sorted(ends)
+
+
+def test_an_unknown_word_gets_the_nearest_known_one() -> None:
+    with pytest.raises(ConceptError, match=r"'elephnt'.*Did you mean 'elephant'\?"):
+        direction("animal + elephnt")

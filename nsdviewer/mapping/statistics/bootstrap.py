@@ -21,10 +21,12 @@ from nsdviewer.mapping.statistics.responses import (
     require_same_images,
     site_blocks,
 )
+from nsdviewer.mapping.statistics.shifted import solve_shifted
 from nsdviewer.models.regression.threads import map_one_thread_each
 from nsdviewer.scheduling import Scheduler
 
-_DRAWS_A_PIECE = 25
+_DRAWS_A_PIECE = 50
+_DRAWS_AT_ONCE = 25
 _SITES_AT_ONCE = 512
 
 
@@ -183,8 +185,7 @@ def _draw_rows(
     gains, spread = unpenalised_rows(x, unit, penalties)
     base = gains @ x.T
     exchange = open_exchange(n_repeats)
-    starts = range(0, n_draws, _DRAWS_A_PIECE)
-    pieces = [slice(i, min(i + _DRAWS_A_PIECE, n_draws)) for i in starts]
+    pieces = _cut(slice(0, n_draws), _DRAWS_A_PIECE)
     function = partial(_resampled_rows, x, unit, penalties, exchange.block_of_image, seed)
     part = PartProgress(progress, 0.0, 0.5)
     drawn = np.concatenate(scheduler.map(function, pieces, part, "Resampling pictures"), axis=1)
@@ -203,34 +204,62 @@ def _resampled_rows(
     seed: int,
     draws: slice,
 ) -> Floats:
+    """Return (n_penalties, n_draws, n_images): the row of each draw."""
     places = [np.flatnonzero(block_of_image == b) for b in np.unique(block_of_image)]
 
-    def resample(draw: int) -> Floats:
-        # A generator for each draw, so that they do not depend on how pieces are cut.
-        rng = np.random.default_rng([seed, 53, draw])
-        taken = np.concatenate([rng.choice(place, len(place)) for place in places])
-        count = np.bincount(taken, minlength=len(x)).astype(np.float64)
-        used = count > 0
-        centred = x[used] - count @ x / len(x)
-        products = (count[used, None] * centred).T @ centred
-        row = np.zeros((len(penalties), len(x)), np.float32)
-        row[:, used] = (_resampled_gains(products, d, penalties) @ centred.T) * count[used]
-        return row
+    def resample(part: slice) -> Floats:
+        counts = np.empty((len(x), part.stop - part.start))
+        for column, draw in enumerate(range(part.start, part.stop)):
+            # A generator for each draw, so that they do not depend on how pieces are cut.
+            rng = np.random.default_rng([seed, 53, draw])
+            taken = np.concatenate([rng.choice(place, len(place)) for place in places])
+            counts[:, column] = np.bincount(taken, minlength=len(x))
+        return _rows_of_counts(x, d, penalties, counts)
 
-    return np.stack(map_one_thread_each(resample, range(draws.start, draws.stop)), axis=1)
+    return np.concatenate(map_one_thread_each(resample, _cut(draws, _DRAWS_AT_ONCE)), axis=1)
 
 
-def _resampled_gains(products: Doubles, d: Doubles, penalties: Doubles) -> Doubles:
-    """Return the coefficients of `unpenalised_rows` from XᵀX.
+def _cut(draws: slice, width: int) -> list[slice]:
+    starts = range(draws.start, draws.stop, width)
+    return [slice(i, min(i + width, draws.stop)) for i in starts]
 
-    A triangular factor for each penalty takes a tenth of the time of one eigendecomposition.
+
+def _rows_of_counts(x: Doubles, d: Doubles, penalties: Doubles, counts: Doubles) -> Floats:
+    """Return (n_penalties, n_draws, n_images) rows h of `unpenalised_rows`.
+
+    Parameters
+    ----------
+    counts
+        (n_images, n_draws) how often each picture was drawn.
     """
+
+    def read(gains: Doubles) -> Doubles:
+        """Return (n_images, n_draws): the centred pictures along `gains`, times their counts."""
+        along = x @ gains
+        return np.asarray(counts * (along - (counts * along).sum(0) / len(x)))
+
+    n_draws = counts.shape[1]
+    floor = np.maximum(penalties, 1e-9 * np.trace(x.T @ x))
+    gains = solve_shifted(lambda vectors: x.T @ read(vectors), d, n_draws, floor)
+    if gains is None:
+        gains = _solve_directly(x, d, floor, counts)
+    rows = np.stack([read(gain) for gain in gains])
+    # h · X d = 1: the concept itself is not penalised.
+    rows /= np.einsum("pid,i->pd", rows, x @ d)[:, None]
+    return np.asarray(rows.transpose(0, 2, 1), np.float32)
+
+
+def _solve_directly(x: Doubles, d: Doubles, penalties: Doubles, counts: Doubles) -> Doubles:
     from scipy.linalg import solve
 
-    floor = np.maximum(penalties, 1e-9 * np.trace(products))
-    identity = np.eye(len(d))
-    solved = np.stack([solve(products + a * identity, d, assume_a="pos") for a in floor])
-    return np.asarray(solved / ((solved @ products) @ d)[:, None])
+    gains = np.empty((len(penalties), len(d), counts.shape[1]))
+    for column, count in enumerate(counts.T):
+        centred = x - count @ x / len(x)
+        products = (count[:, None] * centred).T @ centred
+        for row, penalty in enumerate(penalties):
+            matrix = products + penalty * np.eye(len(d))
+            gains[row, :, column] = solve(matrix, d, assume_a="pos")
+    return gains
 
 
 def _interval_block(

@@ -1,0 +1,147 @@
+"""Bars with intervals, tests that are kept, and why some cannot be had."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from nsdviewer.errors import Cancelled
+from nsdviewer.jobs import SilentProgress, Ticket
+from nsdviewer.mapping.statistics.bootstrap import roi_intervals
+from nsdviewer.scheduling import InProcess
+from nsdviewer.session import evidence, tested_maps
+from nsdviewer.session.concept_help import concept_words
+from nsdviewer.session.concepts import concept_map
+from nsdviewer.session.evidence import MapRequest
+from nsdviewer.session.map_report import ROI_COLLECTIONS, regions_of
+from nsdviewer.session.possible import why_not
+from nsdviewer.session.region_intervals import intervals_of, region_places
+from nsdviewer.session.tested_maps import TestedMap, kept_test
+from nsdviewer.state import Null, Reading
+
+RUN = (InProcess(), SilentProgress())
+
+
+@pytest.fixture(scope="module")
+def shown(mini):
+    state = mini.state.replace(concept="animal - tool", statistic="fdr:0.05")
+    return state, concept_map(mini.workspace, state.concept, state.noise_ceiling_floor_pct)
+
+
+@pytest.fixture(scope="module")
+def found(mini, shown):
+    state, shown_map = shown
+    return intervals_of(mini.workspace, state, shown_map, *RUN)
+
+
+def test_bars_stand_within_their_intervals(found, shown):
+    assert found.why == "" and len(found.bars) > 10 and found.belongs_to(shown[0])
+    for bar in found.bars:
+        low, high = bar.interval_psc
+        assert low <= bar.mean_psc <= high and bar.sem_psc > 0 and bar.n_voxels >= 3
+
+
+def test_leaving_out_sites_of_no_region_changes_no_interval(mini, found, shown):
+    state, shown_map = shown
+    request = MapRequest.of(state)
+    whole = evidence.what_is_tested(mini.workspace, request, shown_map)
+    encoder = mini.workspace.encoder()
+    sets = {
+        name: np.flatnonzero(inside[whole.columns])
+        for name, inside in regions_of(mini.workspace, shown_map).items()
+    }
+    expected = roi_intervals(
+        evidence.in_psc(whole, encoder), whole.embeddings, whole.direction,
+        evidence.tested_alphas(encoder, whole.columns), whole.n_repeats, sets, request.seed, *RUN,
+        found.level, n_draws=100,
+    )  # fmt: skip
+    for bar in found.bars:
+        roi = expected[bar.name]
+        assert bar.n_voxels == roi.n_sites
+        np.testing.assert_allclose(
+            (bar.mean_psc, *bar.interval_psc), (roi.estimate, roi.lower, roi.upper), rtol=1e-3,
+            atol=1e-4,
+        )  # fmt: skip
+
+
+def test_peaks_are_the_largest_reliable_voxels_of_their_regions(mini, shown):
+    shown_map = shown[1]
+    grid = shown_map.on_grid(np.where(shown_map.reliable, shown_map.values, np.nan))
+    places = region_places(mini.workspace, shown_map)
+    assert places and {place.collection for place in places} <= set(ROI_COLLECTIONS)
+    for place in places:
+        inside = mini.workspace.reader.mask(place.name, mini.workspace.space)
+        assert inside[place.peak]
+        assert abs(grid[place.peak]) == pytest.approx(np.nanmax(np.abs(grid[inside])))
+
+
+@pytest.mark.parametrize("reading", [Reading.DECODER, Reading.PATTERN])
+def test_other_readings_say_why_they_have_none(mini, reading):
+    state = mini.state.replace(concept="animal", reading=reading)
+    shown_map = concept_map(mini.workspace, "animal", 10.0, reading)
+    got = intervals_of(mini.workspace, state, shown_map, *RUN)
+    assert got.bars == () and reading.value in got.why and got.places
+
+
+def test_no_reliable_voxel_is_a_reason_and_no_error(mini):
+    state = mini.state.replace(concept="animal", noise_ceiling_floor_pct=99.9)
+    shown_map = concept_map(mini.workspace, "animal", 99.9)
+    got = intervals_of(mini.workspace, state, shown_map, *RUN)
+    assert got.bars == () and "noise ceiling" in got.why
+
+
+def test_cancelling_stops_the_resampling(mini, shown):
+    ticket = Ticket()
+    ticket.cancel()
+    with pytest.raises(Cancelled):
+        intervals_of(mini.workspace, *shown, InProcess(), ticket)
+
+
+def test_the_same_test_is_made_once_and_only_the_last_ones_are_kept(mini):
+    request = MapRequest("animal", statistic="p:0.05", n_draws=20)
+    first = kept_test(mini.workspace, request, *RUN)
+    assert first is kept_test(mini.workspace, request, *RUN)
+    direct = evidence.tested_map(mini.workspace, request, *RUN)
+    np.testing.assert_array_equal(first.map.shown, direct.shown)
+    for seed in range(1, 9):
+        kept_test(mini.workspace, replace(request, seed=seed), *RUN)
+    assert first is not kept_test(mini.workspace, request, *RUN)
+
+
+def test_a_tested_map_knows_the_state_it_belongs_to(mini):
+    state = mini.state.replace(concept="dog", statistic="fwe:0.05")
+    tested = TestedMap(MapRequest.of(state), None)
+    assert tested.belongs_to(state) and tested.belongs_to(state.replace(morph=0.0))
+    assert not tested.belongs_to(state.replace(concept="cat"))
+    assert not tested.belongs_to(state.replace(null=Null.IMAGES))
+    assert "1,000 permutations" in tested_maps.testing_words(mini.workspace, MapRequest.of(state))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, ""),
+        ({"statistic": "fdr:0.05", "null": Null.DIRECTIONS}, ""),
+        ({"statistic": "ci:0.9"}, ""),
+        ({"statistic": "ci:0.9", "null": Null.IMAGES}, "no null hypothesis"),
+        ({"statistic": "often"}, "is no threshold"),
+        ({"statistic": "fwe:0.0001"}, "ask for 9999"),
+        ({"reading": Reading.PATTERN, "statistic": "fdr:0.05"}, ""),
+        ({"reading": Reading.PATTERN, "statistic": "ci:0.9"}, "permuting pictures only"),
+        (
+            {"reading": Reading.DECODER, "statistic": "p:0.01", "null": Null.PARTIAL},
+            "pictures only",
+        ),
+        ({"reading": Reading.DECODER, "decoder_path": "/no/such"}, "/no/such"),
+        ({"encoder_path": "/no/such"}, "/no/such"),
+    ],
+)
+def test_what_cannot_be_tested_is_said_before_it_is_tried(mini, changes, words):
+    why = why_not(mini.workspace, MapRequest("animal", **changes))
+    assert words in why and bool(why) == bool(words)
+
+
+def test_words_for_completion_are_phrases_and_regions(mini):
+    words = concept_words(mini.workspace)
+    assert {"dog", "hot dog"} & set(words.phrases) and len(set(words.phrases)) == len(words.phrases)
+    assert {"FFA-1", "V1v", "floc-faces"} <= set(words.regions)
