@@ -146,7 +146,7 @@ def test_an_impossible_patch_is_refused(patch: dict[str, object]) -> None:
 def test_a_strange_patch_in_a_file_is_one_sentence(vertices: str) -> None:
     document = ViewState(root="r").to_dict()
     document["patches"] = [{"name": "mine", "hemisphere": "lh", "vertices": vertices}]
-    with pytest.raises(RequestError, match="cannot be read|ascending"):
+    with pytest.raises(RequestError, match=r"cannot be read|ascending"):
         ViewState.from_dict(document)
 
 

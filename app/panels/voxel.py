@@ -1,107 +1,26 @@
-"""The voxel card: its responses, how reliable it is, and the pictures it likes."""
+"""The voxel card: its responses, how reliable they are, where it looks, and what it likes."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
-from PySide6.QtCore import QPointF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QSizePolicy, QVBoxLayout, QWidget
+from numpy.typing import NDArray
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from app.style import palette_of
+from app.beta_plots import BetaPlot, BetasAs, short
+from app.prf_sketch import ReceptiveFieldSketch
 from app.view import View, differs, state_differs
-from app.widgets import ElidedLabel, Heading, Picture, small, text_at
-from nsdviewer.state import Theme
+from app.widgets import ElidedLabel, Heading, Picture, small
+from app.word_chips import WordChips
 
-_LEFT_PX, _BOTTOM_PX = 34, 14
-_NEAR_PX = 8.0
+if TYPE_CHECKING:
+    from nsdviewer.session.voxels import VoxelCard
+
 _N_BEST = 6
-
-
-class BetaScatter(QWidget):
-    """A voxel's single-trial responses by trial; the selected picture's are marked."""
-
-    trialClicked = Signal(int)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._trials = np.zeros(0, np.int64)
-        self._psc = np.zeros(0, np.float32)
-        self._marked = np.zeros(0, bool)
-        self._theme = Theme.DARK
-        self.setMinimumHeight(56)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setToolTip("Responses by trial, % signal change; click a point to select its trial")
-
-    def show_responses(
-        self, trials: np.ndarray, psc: np.ndarray, marked: np.ndarray, theme: Theme
-    ) -> None:
-        there = np.isfinite(psc)
-        self._trials, self._psc, self._marked = trials[there], psc[there], marked[there]
-        self._theme = theme
-        self.setAccessibleName(f"{len(self._psc)} responses of the voxel by trial")
-        self.update()
-
-    def _places(self) -> tuple[np.ndarray, np.ndarray, float]:
-        """Return x, y in pixels of all points, and the end of the axis in % signal."""
-        end = float(np.percentile(np.abs(self._psc), 99.5)) or 1.0
-        width = self.width() - _LEFT_PX - 6
-        height = self.height() - _BOTTOM_PX - 8
-        x = _LEFT_PX + 3 + self._trials / max(int(self._trials[-1]), 1) * (width - 6)
-        y = 4 + (0.5 - np.clip(self._psc / end, -1, 1) / 2) * height
-        return x, y, end
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        colours = palette_of(self._theme)
-        font = painter.font()
-        font.setPixelSize(10)
-        painter.setFont(font)
-        painter.setPen(QColor(colours.muted))
-        if len(self._psc) == 0:
-            text = "no responses here: outside the measured voxels"
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
-            return
-        x, y, end = self._places()
-        bottom = self.height() - _BOTTOM_PX - 4
-        for value, at in ((end, 4.0), (0.0, (4 + bottom) / 2), (-end, float(bottom))):
-            text = f"{value:+.1f}".replace("-", "−") if value else "0 %"
-            box_y = min(max(at, 8.0), bottom - 2.0)
-            text_at(painter, QPointF(_LEFT_PX - 4, box_y), text, Qt.AlignmentFlag.AlignRight)
-        middle = self.height() - 7
-        text_at(painter, QPointF(_LEFT_PX, middle), "trial 0", Qt.AlignmentFlag.AlignLeft)
-        last = f"{int(self._trials[-1]):,}"
-        text_at(painter, QPointF(self.width() - 6, middle), last, Qt.AlignmentFlag.AlignRight)
-        painter.setPen(QPen(QColor(colours.border), 1))
-        painter.drawLine(QPointF(_LEFT_PX, (4 + bottom) / 2),
-                         QPointF(self.width() - 6, (4 + bottom) / 2))  # fmt: skip
-        self._paint_points(painter, x, y)
-
-    def _paint_points(self, painter: QPainter, x: np.ndarray, y: np.ndarray) -> None:
-        colours = palette_of(self._theme)
-        many = len(x) > 3000
-        faint = QColor(colours.muted)
-        faint.setAlpha(70 if many else 125)
-        for marked, colour, size in (
-            (False, faint, 2.0 if many else 2.6),
-            (True, QColor(colours.accent), 7.0),
-        ):
-            pen = QPen(colour, size)
-            pen.setCapStyle(Qt.PenCapStyle.RoundCap)
-            painter.setPen(pen)
-            chosen = self._marked == marked
-            painter.drawPoints(
-                [QPointF(a, b) for a, b in zip(x[chosen].tolist(), y[chosen].tolist(), strict=True)]
-            )
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if len(self._psc) == 0:
-            return
-        x, y, _ = self._places()
-        distance = np.hypot(x - event.position().x(), y - event.position().y())
-        nearest = int(distance.argmin())
-        if distance[nearest] <= _NEAR_PX:
-            self.trialClicked.emit(int(self._trials[nearest]))
+_GAP_PX = 4
+_LIKES, _BY_CHANCE = "likes", "by chance"
 
 
 class VoxelPanel(QFrame):
@@ -112,74 +31,171 @@ class VoxelPanel(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("panel")
-        self._heading = Heading("Voxel")
-        self._facts = ElidedLabel()
-        self.scatter = BetaScatter()
+        self.heading = Heading("Voxel")
+        self.facts = ElidedLabel()
+        self.scatter = BetaPlot()
+        self.prf = ReceptiveFieldSketch()
+        self.reliability = ElidedLabel()
+        self.reliability.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        self.words = WordChips()
+        self._likes = small(_LIKES)
+        self.switch = {way: _switch_button(way) for way in BetasAs}
         self._best = [Picture(f"Best picture {k + 1}") for k in range(_N_BEST)]
         self._best_ids: list[int] = []
         self._view: View | None = None
+        self._lay_out()
+        self.scatter.trialClicked.connect(lambda t: self.wanted.emit({"trials": (t,)}))
+        self.words.chosen.connect(lambda word: self.wanted.emit({"concept": word}))
+        self.setMinimumWidth(230)
+
+    def _lay_out(self) -> None:
         column = QVBoxLayout(self)
-        column.setContentsMargins(12, 10, 12, 8)
-        column.setSpacing(4)
-        column.addWidget(self._heading)
-        column.addWidget(self._facts)
-        column.addWidget(self.scatter, 1)
-        column.addWidget(small("pictures with the largest responses"))
-        row = QHBoxLayout()
-        row.setSpacing(5)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(3)
+        column.addWidget(self.heading)
+        column.addWidget(self.facts)
+        plots = QHBoxLayout()
+        plots.setSpacing(6)
+        plots.addWidget(self.scatter, 1)
+        plots.addWidget(self.prf)
+        column.addLayout(plots, 1)
+        column.addLayout(self._switch_row())
+        column.addLayout(_row(self._likes, self.words))
+        pictures = QHBoxLayout()
+        pictures.setSpacing(5)
         for k, picture in enumerate(self._best):
             picture.setMaximumSize(QSize(84, 84))
             picture.setCursor(Qt.CursorShape.PointingHandCursor)
             picture.clicked.connect(lambda k=k: self._choose_picture(k))
-            row.addWidget(picture, 100)
-        row.addStretch(1)
-        column.addLayout(row)
-        self.scatter.trialClicked.connect(lambda t: self.wanted.emit({"trials": (t,)}))
-        self.setMinimumWidth(230)
+            pictures.addWidget(picture, 100)
+        pictures.addStretch(1)
+        column.addLayout(pictures)
+
+    def _switch_row(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(_GAP_PX)
+        self._group = QButtonGroup(self)
+        for way, button in self.switch.items():
+            self._group.addButton(button)
+            button.clicked.connect(lambda _=False, w=way: self.scatter.set_layout_of(w))
+            row.addWidget(button)
+        self.switch[BetasAs.TRIALS].setChecked(True)
+        row.addWidget(self.reliability, 1)
+        return row
 
     def show_view(self, before: View | None, after: View) -> None:
         self._view = after
         card = after.card
         if card is None:
             return
+        theme = after.state.theme
         if differs(before, after, "card"):
             i, j, k = card.ijk
             names = f" · {', '.join(card.rois[:3])}" if card.rois else ""
-            self._heading.setText(f"Voxel {i}, {j}, {k}{names}")
-            self._facts.setText(_facts(card))
+            self.heading.setText(f"Voxel {i}, {j}, {k}{names}")
+            self.facts.setText(facts(card))
+            self.facts.setToolTip(_facts_tip(card))
+            self.reliability.setText(reliability(card))
+            self.reliability.setToolTip(_reliability_tip(card))
+            self._show_words(card)
+        if differs(before, after, "card") or state_differs(before, after, "theme"):
+            self.prf.show_field(card.prf, card.notes.get("prf", ""), theme)
         if differs(before, after, "card_pictures"):
-            self._best_ids = [nsd_id for nsd_id, _ in after.card_pictures]
-            pictures = [rgb for _, rgb in after.card_pictures]
-            for k, picture in enumerate(self._best):
-                picture.set_rgb(pictures[k] if k < len(pictures) else None)
+            self._show_pictures(after)
         if differs(before, after, "card") or state_differs(before, after, "trials", "theme"):
-            self.scatter.show_responses(card.trials, card.psc, _marked(after), after.state.theme)
+            self.scatter.show_card(card, _marked(after), theme)
+
+    def _show_words(self, card: VoxelCard) -> None:
+        words = card.words
+        # Some word is always nearest.
+        sure = words is None or words.is_better_than_chance
+        self._likes.setText(_LIKES if sure else _BY_CHANCE)
+        if words is None:
+            note = card.notes.get("words", "naming …")
+            self.words.show_words((), [], note)
+            return
+        chance = "" if sure else ", no nearer than a random direction's nearest word"
+        tips = [
+            f"cosine with the voxel's encoder weights {r:.2f}, p = {p:.3f}{chance}; click maps it"
+            for r, p in zip(words.cosine, words.p, strict=True)
+        ]
+        self.words.show_words(words.words, tips, "")
+
+    def _show_pictures(self, view: View) -> None:
+        self._best_ids = [nsd_id for nsd_id, _ in view.card_pictures]
+        pictures = [rgb for _, rgb in view.card_pictures]
+        for k, picture in enumerate(self._best):
+            picture.set_rgb(pictures[k] if k < len(pictures) else None)
 
     def _choose_picture(self, k: int) -> None:
         if self._view is None or k >= len(self._best_ids):
             return
         table = self._view.workspace.table
-        shown = (table.column("nsd_id") == self._best_ids[k]) & table.column("has_betas").astype(
-            bool
-        )
+        has_betas = table.column("has_betas").astype(bool)
+        shown = (table.column("nsd_id") == self._best_ids[k]) & has_betas
         self.wanted.emit({"trials": (int(np.flatnonzero(shown)[0]),)})
 
 
-def _facts(card: object) -> str:
-    def said(value: float, text: str) -> str:
-        return text if np.isfinite(value) else "–"
+def facts(card: VoxelCard) -> str:
+    """Return how well the voxel can be, and is, predicted, in short."""
+    parts = []
+    if np.isfinite(card.noise_ceiling):
+        parts.append(f"NC {100 * card.noise_ceiling:.0f} %")
+    if np.isfinite(card.test_r):
+        parts.append(f"encoder r {short(card.test_r)}")
+    if np.isfinite(card.repetitions.split_half_r):
+        parts.append(f"split-half r {short(card.repetitions.split_half_r)}")
+    return " · ".join(parts) or card.notes.get("encoder", "nothing is known of its responses")
 
-    ceiling, r = card.noise_ceiling, card.test_r  # type: ignore[attr-defined]
+
+def _facts_tip(card: VoxelCard) -> str:
     return (
-        f"noise ceiling {said(ceiling, f'{100 * ceiling:.0f} %')} · encoder r "
-        f"{said(r, f'{r:.2f}')} on held-out pictures"
+        "noise ceiling of its test responses, correlation of the encoder's prediction with "
+        "held-out responses, and of one repetition with another"
+        if np.isfinite(card.test_r)
+        else card.notes.get("encoder", "")
     )
 
 
-def _marked(view: View) -> np.ndarray:
-    """Return which of the card's trials showed the selected picture."""
+def reliability(card: VoxelCard) -> str:
+    """Return the reliability of the mean over repetitions, in short."""
+    n = card.repetitions.most_repetitions
+    found = card.repetitions.mean_reliability
+    return f"mean of {n}: {short(found)}" if n > 1 and np.isfinite(found) else ""
+
+
+def _reliability_tip(card: VoxelCard) -> str:
+    pairs = ", ".join(
+        f"{p.first} × {p.second}: r = {p.r:.2f} over {p.n_images:,} pictures"
+        for p in card.repetitions.pairs
+    )
+    return (
+        f"Correlation of one repetition with another ({pairs}), and by Spearman and Brown the "
+        "reliability of their mean; responses z-scored within sessions"
+    )
+
+
+def _switch_button(way: BetasAs) -> QToolButton:
+    button = QToolButton()
+    button.setObjectName("chip")
+    button.setText(way.value)
+    button.setCheckable(True)
+    button.setAccessibleName(f"Responses {way.value}")
+    return button
+
+
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    row = QHBoxLayout()
+    row.setSpacing(6)
+    for k, widget in enumerate(widgets):
+        row.addWidget(widget, 1 if k == len(widgets) - 1 else 0)
+    return row
+
+
+def _marked(view: View) -> NDArray[np.int64]:
+    """Return the card's trials that showed the selected picture."""
     card = view.card
     if card is None or not view.state.trials:
-        return np.zeros(0 if card is None else len(card.trials), bool)
+        return np.zeros(0, np.int64)
     nsd_ids = view.workspace.table.column("nsd_id")
-    return np.asarray(nsd_ids[card.trials] == nsd_ids[view.state.trials[0]])
+    return np.asarray(card.trials[nsd_ids[card.trials] == nsd_ids[view.state.trials[0]]])

@@ -12,6 +12,7 @@ from nsdviewer.cli.paint_command import add_paint
 from nsdviewer.cli.train_command import add_train
 from nsdviewer.cli.transform_command import add_transform
 from nsdviewer.cli.verify_command import add_verify
+from nsdviewer.rendering.view_kinds import ExportedView
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -97,9 +98,28 @@ def _add_data(commands: Commands) -> None:
 
 
 def _add_views(commands: Commands) -> None:
-    figure = commands.add_parser("figure", help="draw a saved view again")
+    figure = commands.add_parser("figure", help="write a saved view again, drawn or as numbers")
     figure.add_argument("state", type=Path, metavar="STATE.json")
-    figure.add_argument("-o", "--out", type=Path, required=True)
+    figure.add_argument(
+        "-o",
+        "--out",
+        type=Path,
+        required=True,
+        help=".png, .svg, .pdf; numbers as .nii.gz, .func.gii, .mgz, .csv",
+    )
+    figure.add_argument(
+        "--view",
+        choices=[v.value for v in ExportedView],
+        default="figure",
+        help="which part of the window",
+    )
+    figure.add_argument("--scale", type=float, default=1.0, help="1 is 300 dots to the inch")
+    figure.add_argument(
+        "--layer",
+        default="",
+        metavar="SOURCE",
+        help="the layer whose numbers are written; the topmost where left out",
+    )
     figure.set_defaults(run=when_asked("view_commands", "run_figure"))
 
     doctor = commands.add_parser("doctor", help="versions, GPU, OpenGL, memory, weights")

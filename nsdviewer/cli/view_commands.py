@@ -6,9 +6,11 @@ import json
 from nsdviewer.errors import RequestError
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.rendering.figure import export_figure
+from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest, format_for
 from nsdviewer.session.demo import make_demo, simulate_subjects
 from nsdviewer.session.scenes import scene_of
 from nsdviewer.session.session import open_workspace as open_state
+from nsdviewer.session.view_export import export_view
 from nsdviewer.state import ViewState
 
 
@@ -44,10 +46,15 @@ def run_simulate(arguments: argparse.Namespace) -> int:
 
 
 def run_figure(arguments: argparse.Namespace) -> int:
-    """Draw a saved view again."""
+    """Write a view of a saved state, drawn or as numbers, by the output's suffix."""
     state = ViewState.load(arguments.state)
-    export_figure(scene_of(open_state(state), state), arguments.out)
-    print(arguments.out)
+    request = ExportRequest(
+        ExportedView(arguments.view), arguments.out, arguments.scale, arguments.layer
+    )
+    # Nothing is loaded for a file that cannot be.
+    format_for(request.view, request.path)
+    for path in export_view(open_state(state), state, request, StreamProgress()):
+        print(path)
     return 0
 
 

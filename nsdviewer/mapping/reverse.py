@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nsdviewer.errors import RequestError
+from nsdviewer.mapping.naming import word_axes
 from nsdviewer.mapping.preference import (
     Agreement,
     BestPictures,
@@ -121,11 +122,7 @@ def name_direction(
 ) -> NearestWords:
     """Return the words nearest to a direction, and how near the best word of a random one is.
 
-    Text vectors share a large common part: the embeddings of all texts lie in a narrow cone. A
-    direction's cosine with that part would be the same for every word and hide their differences,
-    so it is taken out by centring across the vocabulary. Random directions follow the covariance
-    of picture embeddings, as the weights of a strongly regularised fit to noise do: in fewer
-    dimensions than the embedding has, some word is always near.
+    See `nsdviewer.mapping.naming.word_axes` for how words and chance are made comparable.
 
     Parameters
     ----------
@@ -134,23 +131,7 @@ def name_direction(
     covariance
         (d, d) of the training embeddings.
     """
-    words = np.asarray(named.vectors, np.float64)
-    words = words - words.mean(axis=0)
-    norm = np.linalg.norm(words, axis=1, keepdims=True)
-    words = words / np.where(norm > 0, norm, 1)
-    cosine = words @ (direction / np.linalg.norm(direction))
-    variances, axes = np.linalg.eigh(covariance)
-    random = rng.standard_normal((n_draws, len(axes))) * np.sqrt(variances.clip(min=0)) @ axes.T
-    random /= np.linalg.norm(random, axis=1, keepdims=True)
-    best_random = np.sort((random @ words.T).max(axis=1))
-    order = np.argsort(-cosine, kind="stable")[:n_words]
-    n_nearer = n_draws - np.searchsorted(best_random, cosine[order], side="left")
-    return NearestWords(
-        tuple(named.vocabulary.words[k] for k in order),
-        tuple(named.vocabulary.categories[k] for k in order),
-        cosine[order].astype(np.float32),
-        (1 + n_nearer) / (1 + n_draws),
-    )
+    return word_axes(named, covariance, rng, n_draws).nearest(direction, n_words)
 
 
 def repeat_deviation(responses: NDArray[np.floating], images: Ints) -> float:

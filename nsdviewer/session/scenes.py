@@ -1,20 +1,42 @@
 """From a state to the scene that window, figure and command line draw."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.data.spaces.layers import Layer
-from nsdviewer.data.spaces.places import Place
-from nsdviewer.errors import DataError
+from nsdviewer.errors import CheckpointError, DataError, NsdViewerError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.mapping.maps import ConceptMap
+from nsdviewer.rendering.layers import LayerMap
 from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
 from nsdviewer.scheduling import InProcess
-from nsdviewer.session.concepts import roi_bars, to_vertices
-from nsdviewer.session.decoding import Reconstruction, reconstruct
+from nsdviewer.session.concepts import roi_bars
+from nsdviewer.session.decoding import reconstruction_of
 from nsdviewer.session.evidence import MapRequest, null_of, tested_map
+from nsdviewer.session.layers import ROUND_TRIP_SOURCES, concept_layer, layer_maps, or_note
+from nsdviewer.session.notices import notices_of, outlines_of
+from nsdviewer.session.reconstruction import Reconstruction
+from nsdviewer.session.region_intervals import intervals_of
+from nsdviewer.session.round_trip import RoundTrip, round_trip
+from nsdviewer.session.scaling import lesion_sign
 from nsdviewer.session.workspace import Workspace
-from nsdviewer.state import Hemisphere, ViewState
+from nsdviewer.state import ViewState
+
+__all__ = [
+    "BAR_COLLECTIONS",
+    "bars_of",
+    "collect",
+    "in_ranges",
+    "map_of",
+    "provenance",
+    "reconstruction_of",
+    "scene_of",
+    "scene_of_map",
+    "seen_and_painted",
+    "trial_scores",
+    "trial_title",
+]
 
 BAR_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 
@@ -26,76 +48,93 @@ def map_of(workspace: Workspace, state: ViewState) -> ConceptMap | None:
     return tested_map(workspace, MapRequest.of(state), InProcess(), SilentProgress())
 
 
-def reconstruction_of(workspace: Workspace, state: ViewState) -> Reconstruction | None:
-    """Return what is decoded from the state's first trial; None without one, or a generator."""
-    if not state.trials or not workspace.can_paint(state.generator):
-        return None
-    return reconstruct(
-        workspace,
-        state.trials[0],
-        state.average_repeats,
-        state.seed,
-        state.decoder,
-        state.generator,
-    )
-
-
 def collect(
     workspace: Workspace,
     state: ViewState,
     shown_map: ConceptMap | None,
     reconstruction: Reconstruction | None,
+    maps: tuple[LayerMap, ...] = (),
+    bars: tuple[RoiBar, ...] | None = None,
 ) -> SceneArrays:
-    """Gather the arrays of a scene from results that were computed already."""
-    try:
-        hemispheres = workspace.hemispheres
-        values = to_vertices(workspace, shown_map) if shown_map is not None else {}
-        outlines = {
-            h: {c: o[h] for c in state.roi_collections if h in (o := workspace.outlines(c))}
-            for h in Hemisphere
-        }
-    except DataError:
-        # Surfaces are optional: without them slices and pictures still show.
-        hemispheres, values, outlines = (), {}, {}
+    """Gather the arrays of a scene from results that were computed already.
+
+    Parameters
+    ----------
+    maps
+        Those of the layers, as of `layer_maps`; the concept's is made here.
+    bars
+        The regions' bars; computed from the map where None.
+    """
+    if shown_map is not None:
+        maps = (*maps, or_note(concept_layer(workspace, state, shown_map)))
+    notices = notices_of(workspace, state, maps)
+    if bars is None:
+        bars = bars_of(workspace, shown_map)
     return SceneArrays(
-        hemispheres=hemispheres,
-        vertex_values=values,
-        outlines=outlines,
-        underlay=workspace.underlay,
-        overlay=map_layer(workspace, state, shown_map) if shown_map is not None else None,
+        hemispheres=tuple(workspace.meshes.values()),
+        outlines=outlines_of(workspace, state),
+        maps=maps,
+        underlay=workspace.underlay_of(state.underlay) if workspace.is_volume else None,
         concept_map=shown_map,
-        roi_bars=bars_of(workspace, shown_map),
+        roi_bars=bars,
         seen=reconstruction.seen if reconstruction else None,
         reconstructed=reconstruction.painted if reconstruction else None,
         trial_title=trial_title(workspace, state, reconstruction),
         trial_scores=trial_scores(reconstruction),
-        provenance=provenance(workspace, state),
+        provenance=provenance(workspace, state, reconstruction),
         simulated=workspace.root.is_simulated,
-    )
-
-
-def map_layer(workspace: Workspace, state: ViewState, shown_map: ConceptMap) -> Layer:
-    """Return a map's volume in the space of the workspace, for which its model was fitted."""
-    place = Place.of(workspace.space)
-    return Layer(
-        shown_map.volume(), place, workspace.subject, f"map of {state.concept}", shown_map.unit
+        notices=notices,
     )
 
 
 def scene_of(workspace: Workspace, state: ViewState) -> Scene:
-    """Compute everything that a state shows, and resolve it."""
+    """Compute everything that a state shows, and resolve it.
+
+    Raises
+    ------
+    NsdViewerError
+        If its concept, its map or its reconstruction cannot be computed.
+    """
     return scene_of_map(workspace, state, map_of(workspace, state))
 
 
 def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap | None) -> Scene:
     """Resolve a state whose map was computed already."""
-    reconstruction = reconstruction_of(workspace, state)
-    return resolve(state, collect(workspace, state, shown_map, reconstruction))
+    reconstruction: Reconstruction | None = None
+    trip: RoundTrip | None = None
+    faults: tuple[str, ...] = ()
+    try:
+        reconstruction = reconstruction_of(workspace, state)
+    except CheckpointError as error:
+        # A map needs no decoder of trials.
+        faults = (f"The selected trials are not decoded. {error}",)
+    if reconstruction is not None and asks_for_round_trip(state):
+        try:
+            trip = round_trip(workspace, state, reconstruction)
+        except NsdViewerError as error:
+            faults = (*faults, str(error))
+    maps = layer_maps(workspace, state, trip)
+    bars: tuple[RoiBar, ...] | None = None
+    if shown_map is not None:
+        found = intervals_of(workspace, state, shown_map, InProcess(), SilentProgress())
+        bars = found.bars or None
+    arrays = collect(workspace, state, shown_map, reconstruction, maps, bars)
+    return resolve(state, replace(arrays, notices=(*arrays.notices, *faults)))
+
+
+def asks_for_round_trip(state: ViewState) -> bool:
+    """Whether a visible layer shows a part of the round trip."""
+    return any(layer.visible and layer.source in ROUND_TRIP_SOURCES for layer in state.layers)
 
 
 def bars_of(workspace: Workspace, shown_map: ConceptMap | None) -> tuple[RoiBar, ...]:
-    """Return the regions' bars of a map; none without a map."""
-    return roi_bars(workspace, shown_map, BAR_COLLECTIONS) if shown_map is not None else ()
+    """Return the regions' bars of a map; none without a map, or regions that can be read."""
+    if shown_map is None:
+        return ()
+    try:
+        return roi_bars(workspace, shown_map, BAR_COLLECTIONS)
+    except DataError:
+        return ()
 
 
 def trial_title(
@@ -105,26 +144,18 @@ def trial_title(
     if reconstruction is None:
         fitting = workspace.can_paint(state.generator)
         return "no trial selected" if fitting else "no generator for this embedding"
-    n = len(reconstruction.trials)
-    what = f"mean of {n} repetitions" if n > 1 else "single trial"
-    label = workspace.stimuli.labels.get(reconstruction.nsd_id)
-    name = f" · {label[1]}" if label else ""
-    seen = " · TRAINING picture" if reconstruction.in_training else " · held out"
-    return f"trial {state.trials[0]:,}{name} · {what}{seen}"
+    parts = (reconstruction.title, lesion_sign(reconstruction.state), reconstruction.training_note)
+    return " · ".join(part for part in parts if part)
 
 
 def trial_scores(reconstruction: Reconstruction | None) -> tuple[tuple[str, str], ...]:
     """Return (value, meaning) pairs of a reconstruction."""
-    if reconstruction is None:
-        return ()
-    return (
-        (f"{reconstruction.rank} / {reconstruction.n_candidates}", "rank among test"),
-        (_short(reconstruction.cosine), "cosine"),
-        (_short(reconstruction.pixel_r), "PixCorr"),
-    )
+    return reconstruction.scores.said() if reconstruction is not None else ()
 
 
-def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
+def provenance(
+    workspace: Workspace, state: ViewState, reconstruction: Reconstruction | None = None
+) -> tuple[str, ...]:
     """Say where a picture comes from: data, embedding, reading, models."""
     data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
     lines = [
@@ -138,12 +169,13 @@ def provenance(workspace: Workspace, state: ViewState) -> tuple[str, ...]:
             f"concept '{state.concept}' · reading: {state.reading.value} · {test} · noise ceiling ≥ "
             f"{state.noise_ceiling_floor_pct:g} %"
         )
-    if state.trials and workspace.can_paint(state.generator):
-        painter = workspace.painter(state.generator)
-        header = workspace.decoder(state.decoder).header
-        lines.append(
-            f"decoder: {header.model}, {header.roi} · generator: {painter.name}, seed {state.seed}"
-        )
+    if reconstruction is not None:
+        header = workspace.decoder(reconstruction.state.decoder).header
+        painted_by = reconstruction.painted_by
+        by = f"generator: {painted_by}, seed {state.seed}" if painted_by else "not painted"
+        lines.append(f"decoder: {header.model}, {header.roi} · {by}")
+        if reconstruction.scaling:
+            lines.append(reconstruction.scaling)
     return tuple(lines)
 
 
@@ -171,8 +203,3 @@ def seen_and_painted(
     """Pair the seen picture of each group of trials with its painted one."""
     nsd_ids = workspace.table.column("nsd_id")[[int(g[0]) for g in groups]]
     return list(zip(workspace.stimuli.read(nsd_ids), painted, strict=True))
-
-
-def _short(value: float) -> str:
-    """``.81``, as the field writes correlations."""
-    return f"{value:.2f}".replace("0.", ".", 1).replace("-", "−")

@@ -36,7 +36,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
     ("space", "version"),
     [
         # The finer grid goes the way of the coarser one, with five times the voxels.
-        pytest.param(s, v, marks=pytest.mark.slow if s == "func1mm" else ()) for s, v, _ in SPACES
+        pytest.param(s, v, marks=pytest.mark.slow if s == "func1mm" else ())
+        for s, v, _ in SPACES
     ],
 )
 def test_models_are_fitted_and_maps_written(
