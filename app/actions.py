@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from PySide6.QtGui import QAction, QKeySequence
 
 from app import asking
+from app.cortex_views import StandardView
+from app.export_dialog import ask_export
 from app.generators import FLOW, LAFITE
-from nsdviewer.state import INFLATED, PIAL, UNFOLDED
+from nsdviewer.state import INFLATED, PIAL, UNFOLDED, Unfolding
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu
@@ -46,6 +48,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("File", "Make the demo subject", "", lambda w: w.open_demo(), False),
     Action("File", "Save view…", "Ctrl+S", lambda w: asking.ask_save(w), True, True),
     Action("File", "Export figure…", "Ctrl+E", lambda w: asking.ask_figure(w)),
+    Action("File", "Export a view…", "Ctrl+Shift+E", lambda w: ask_export(w)),
     Action("File", "Quit", "Ctrl+Q", lambda w: w.close(), False, True),
     Action("Edit", "Undo", "Ctrl+Z", lambda w: w.controller.step(forward=False)),
     Action("Edit", "Redo", "Ctrl+Shift+Z", lambda w: w.controller.step(forward=True)),
@@ -53,13 +56,37 @@ ACTIONS: tuple[Action, ...] = (
     Action("Edit", "Search pictures", "Ctrl+F", lambda w: w.trials.search.setFocus()),
     Action("View", "Next trial", "]", lambda w: w.trials.step(1)),
     Action("View", "Previous trial", "[", lambda w: w.trials.step(-1)),
+    Action("View", "Pictures like this one", "", lambda w: w.trials.search_alike()),
+    Action("View", "Pictures like the decoded one", "",
+           lambda w: w.trials.search_decoded_alike()),
+    Action("View", "All repetitions of this picture", "",
+           lambda w: w.trials.select_repetitions()),
+    Action("View", "Filter trials…", "Ctrl+Shift+F", lambda w: w.trials.filters.open_popover()),
     Action("View", "Pial cortex", "Ctrl+1", lambda w: w.request(morph=PIAL), True, True),
     Action("View", "Inflated cortex", "Ctrl+2", lambda w: w.request(morph=INFLATED)),
-    Action("View", "Flat cortex", "Ctrl+3", lambda w: w.request(morph=UNFOLDED)),
+    Action("View", "Flat cortex", "Ctrl+3",
+           lambda w: w.cortex.pill.go_to(UNFOLDED, Unfolding.FLAT)),
+    Action("View", "Spherical cortex", "Ctrl+4",
+           lambda w: w.cortex.pill.go_to(UNFOLDED, Unfolding.SPHERE)),
+    Action("View", "From behind and below", "Alt+0", lambda w: w.cortex.look_from(None),
+           True, True),
+    *(
+        Action("View", view.value.title.capitalize(), f"Alt+{k}",
+               lambda w, view=view: w.cortex.look_from(view))
+        for k, view in enumerate(StandardView, 1)
+    ),
+    Action("View", "Layers", "Ctrl+Shift+Y", lambda w: w.cortex.controls.layers.toggle(),
+           True, True),
+    Action("View", "Lasso a region", "Ctrl+Shift+L", lambda w: w.cortex.toggle_lasso()),
+    Action("View", "Enlarge the slices", "", lambda w: w.slices.enlarge(1.25), True, True),
+    Action("View", "Whole slices", "", lambda w: w.slices.show_whole()),
+    Action("View", "Crosshair", "", lambda w: w.slices.toggle_crosshair()),
     Action("View", "Reset the view", "Ctrl+R", lambda w: w.request(camera=())),
     Action("View", "Cursor to the map's peak", "Ctrl+P", lambda w: w.request(voxel=None)),
     Action("View", "Dark or light", "Ctrl+T", lambda w: w.toggle_theme(), False, True),
     Action("Generator", "More seeds…", "Ctrl+G", lambda w: w.show_gallery()),
+    Action("Generator", "Sheet of reconstructions…", "Ctrl+Shift+G",
+           lambda w: w.sheet.open_for(w.controller.view)),
     Action("Generator", "Paint with the shipped LAFITE", "", lambda w: w.request(generator=LAFITE),
            True, True),
     Action("Generator", "Paint with the shipped flow-matching decoder", "",

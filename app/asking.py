@@ -17,8 +17,11 @@ _FIGURE_FILTER = "PNG picture (*.png);;SVG drawing (*.svg);;PDF page (*.pdf)"
 _STATE_FILTER = "Saved view (*.json)"
 _GENERATOR_FILTER = "Generator (*.safetensors)"
 _MOUSE = [
-    ("Slices", "click or drag moves the cursor, the wheel scrolls"),
-    ("Cortex", "click moves the cursor, drag turns, Shift+drag shifts, wheel zooms"),
+    (
+        "Slices",
+        "click or drag moves the cursor, the wheel scrolls, Ctrl+wheel enlarges",
+    ),
+    ("Cortex", "click moves the cursor, drag turns, Shift+drag shifts, wheel zooms, rest to read"),
     ("Trials", "arrows move, Ctrl+click and Shift+click select several"),
 ]
 

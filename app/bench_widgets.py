@@ -154,6 +154,9 @@ class PaintedPicture(SayingPicture):
 
     def set_painting(self, painting: bool) -> None:
         """Offer to stop while a picture is on its way."""
+        # A repaint that shows nothing else delays the slice under the mouse wheel.
+        if self.cancel.isHidden() != painting:
+            return
         self.cancel.setVisible(painting)
         self._place()
 

@@ -2,35 +2,54 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyvista as pv
-from PySide6.QtCore import QPointF, QTimer, Signal
+from numpy.typing import NDArray
+from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
 from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
 from PySide6.QtWidgets import QWidget
 from pyvistaqt import QtInteractor
 
-from app.picking import vertex_under
+from app.cortex_views import StandardView, camera_from, fitted, following, shown_points
+from app.picking import Projected, picture_to_mm, project, vertex_under, vertices_within
 from app.style import palette_of
-from nsdviewer.rendering.brain3d import BrainDrawing
+from nsdviewer.rendering.brain3d import LABEL_PX, BrainDrawing
 
 if TYPE_CHECKING:
-    from nsdviewer.rendering.scene import HemisphereScene, Scene
+    from nsdviewer.rendering.scene import Scene
     from nsdviewer.state import Camera, Hemisphere
 
 _DRAG_PX = 4
 _CURSOR_MM = 1.6
-# Below the brain stands the slider of its shape; around it there is some air.
-_FOOT_PX = 64
-_MARGIN = 1.08
+_HOVER_MS = 60
+_POINTS_PER_INCH = 72
+# Slices that are scrolled through go first: a picture of the cortex takes longer than one of them.
+_CURSOR_MS = 40
+
+
+@dataclass(frozen=True)
+class DrawnCursor:
+    """Where the cursor is drawn, read from the picture's actors.
+
+    Attributes
+    ----------
+    xyz_mm
+        Centre of the drawn sphere, at the cortex's present shape.
+    """
+
+    hemisphere: Hemisphere
+    vertex: int
+    xyz_mm: tuple[float, float, float]
 
 
 class BrainView(QtInteractor):
     """An interactor that renders on demand and leaves the keyboard to the window."""
 
     vertexClicked = Signal(object, int)
+    vertexHovered = Signal(object)
     cameraMoved = Signal(object)
     rendered = Signal()
 
@@ -40,117 +59,232 @@ class BrainView(QtInteractor):
         super().__init__(parent, auto_update=False, multi_samples=samples, lighting="light kit")
         self.setAcceptDrops(False)
         self.setAccessibleName("Cortex")
-        self._drawing = BrainDrawing(self)
+        # VTK renders at each move of the mouse, and the paint that follows would render again.
+        self._Iren.EnableRenderOff()
+        self._drawing = BrainDrawing(self, lambda: LABEL_PX * self.devicePixelRatioF())
         self._scene: Scene | None = None
         self._cursor: tuple[Hemisphere, int] | None = None
+        self._cursor_actor: Any = None
         self._pressed: QPointF | None = None
         self._default_camera = True
+        self._standard: tuple[StandardView, float] | None = None
+        # The standard view that is shown, as long as nobody turns it.
+        self._standing: StandardView | None = None
+        self._projected: tuple[tuple[Any, ...], tuple[Projected, ...]] | None = None
+        self._hovered = QPointF()
         self._wheel = QTimer(self, singleShot=True, interval=250)
-        self._wheel.timeout.connect(self._say_camera)
+        self._wheel.timeout.connect(self._say_turned)
+        self._moved = QTimer(self, singleShot=True, interval=_CURSOR_MS)
+        self._moved.timeout.connect(self.update)
+        self._hover = QTimer(self, singleShot=True, interval=_HOVER_MS)
+        self._hover.timeout.connect(self._say_hovered)
 
     @property
     def busy(self) -> bool:
-        return self._wheel.isActive()
+        return self._wheel.isActive() or self._moved.isActive()
 
-    def show_scene(self, scene: Scene, cursor: tuple[Hemisphere, int] | None) -> None:
-        """Draw what differs from the scene before."""
+    # --- inward ------------------------------------------------------------------------------
+
+    def show_scene(
+        self, scene: Scene, cursor: tuple[Hemisphere, int] | None, camera: Camera, follow: bool
+    ) -> None:
+        """Draw what differs from the scene before.
+
+        Parameters
+        ----------
+        camera
+            Where a person has put it; empty for the default view of the scene.
+        follow
+            Whether that was for the shape before, so that the camera goes along with the cortex.
+        """
         before, self._scene = self._scene, scene
-        if before is None or not self._only_colours(before, scene):
-            self._drawing.draw(self._placed(scene))
-        elif before.hemispheres is not scene.hemispheres:
-            for one in scene.hemispheres:
-                self._drawing.recolour(one.hemisphere, one.rgb)
-        self._draw_cursor(cursor)
+        # Where only colours differ the camera stays, which a person may be turning.
+        placed = (
+            () if _has_shape_of(before, scene) else self._camera_for(before, scene, camera, follow)
+        )
+        self._drawing.draw(replace(scene, camera=placed))
+        self._place_cursor(cursor)
         # The next paint renders; a render of ours beside it would draw every picture twice.
         self.update()
+
+    def show_cursor(self, cursor: tuple[Hemisphere, int] | None) -> None:
+        """Move the sphere that marks the cursor to a vertex, or hide it."""
+        self._place_cursor(cursor)
+        if not self._moved.isActive():
+            self._moved.start()
+
+    def _place_cursor(self, cursor: tuple[Hemisphere, int] | None) -> None:
+        self._cursor = cursor
+        position = self._position(cursor)
+        if position is None or self._scene is None:
+            if self._cursor_actor is not None:
+                self._cursor_actor.SetVisibility(False)
+            return
+        if self._cursor_actor is None:
+            self._cursor_actor = self.add_mesh(
+                pv.Sphere(radius=_CURSOR_MM), ambient=0.7, name="cursor", reset_camera=False,
+                render=False, pickable=False,
+            )  # fmt: skip
+        self._cursor_actor.prop.color = palette_of(self._scene.state.theme).accent
+        self._cursor_actor.SetPosition(*map(float, position))
+        self._cursor_actor.SetVisibility(True)
 
     def show_camera(self, camera: Camera, is_default: bool) -> None:
         """Place the camera."""
         self._default_camera = is_default
+        if is_default or not np.allclose(camera, self._drawing.camera(), atol=1e-3):
+            self._standing = None
         wanted = self._fitted(camera) if is_default else camera
         if not np.allclose(wanted, self._drawing.camera(), atol=1e-3):
             self._drawing.set_camera(wanted)
             self.update()
+
+    def look_from(self, view: StandardView, morph: float) -> None:
+        """Look from a standard direction once the cortex is drawn with its sides in this shape."""
+        self._standard = (view, morph)
+        if self._scene is not None and self._awaits(self._scene):
+            self._drawing.set_camera(self._standard_camera(self._scene))
+            self._say_camera()
+            self.update()
+
+    # --- read back ---------------------------------------------------------------------------
+
+    def seen_from(self) -> Camera:
+        """Return where the camera is."""
+        return self._drawing.camera()
+
+    def cursor_position(self) -> DrawnCursor | None:
+        """Return where the cursor is drawn; None where none is."""
+        actor, scene = self._cursor_actor, self._scene
+        if actor is None or scene is None or not actor.GetVisibility():
+            return None
+        at = np.array(actor.GetCenter())
+        found = []
+        for one in scene.hemispheres:
+            beside = np.linalg.norm(one.vertices - at, axis=1)
+            vertex = int(np.nanargmin(beside))
+            found.append((float(beside[vertex]), one.hemisphere, vertex))
+        _, hemisphere, vertex = min(found, key=lambda each: each[0])
+        return DrawnCursor(hemisphere, vertex, (float(at[0]), float(at[1]), float(at[2])))
 
     def vertex_at(self, at: QPointF) -> tuple[Hemisphere, int] | None:
         """Return the vertex in front at a widget position."""
         if self._scene is None:
             return None
         width, height = max(self.width(), 1), max(self.height(), 1)
-        return vertex_under(
-            self._scene.hemispheres,
-            self._drawing.camera(),
-            at.x() / width,
-            1 - at.y() / height,
-            width / height,
-        )
+        place = np.array([at.x() / width, 1 - at.y() / height])
+        across, upwards = picture_to_mm(self.seen_from(), place, width / height)
+        return vertex_under(self._projection(), float(across), float(upwards))
 
-    def close(self) -> None:
-        super().close()
-        # Context and surface are Qt's. A wrapper that outlives them answers for whatever comes to
-        # lie at their address, and calls its methods: a crash, or a menu bar that is a surface.
-        self._forget_context()
+    def vertices_within(
+        self, polygon: NDArray[np.floating]
+    ) -> tuple[Hemisphere, NDArray[np.int64]] | None:
+        """Return what is seen inside a closed line (n, 2), 0..1 from the bottom left."""
+        if self._scene is None:
+            return None
+        aspect = max(self.width(), 1) / max(self.height(), 1)
+        return vertices_within(self._scene.hemispheres, self.seen_from(), polygon, aspect)
 
-    def paintGL(self) -> None:
-        super().paintGL()
-        self.rendered.emit()
+    # --- the camera --------------------------------------------------------------------------
 
-    def _only_colours(self, before: Scene, after: Scene) -> bool:
-        if before.state.theme is not after.state.theme:
+    def _camera_for(
+        self, before: Scene | None, scene: Scene, camera: Camera, follow: bool
+    ) -> Camera:
+        """Return the camera for a scene of another shape: fitted, or where the person has it."""
+        if self._awaits(scene):
+            self._default_camera = False
+            QTimer.singleShot(0, self._say_camera)
+            return self._standard_camera(scene)
+        self._default_camera = not camera
+        if self._default_camera:
+            return self._fitted(scene.camera)
+        if before is None or not follow or not before.hemispheres or not scene.hemispheres:
+            return camera
+        QTimer.singleShot(0, self._say_camera)
+        if self._standing is not None:
+            return self._fitted(camera_from(self._standing, scene.hemispheres))
+        return self._followed(before, scene)
+
+    def _followed(self, before: Scene, scene: Scene) -> Camera:
+        """Return the camera moved along with the cursor, else with the middle of the cortex."""
+        drawn = self.cursor_position()
+        was = None if drawn is None else np.array(drawn.xyz_mm)
+        now = self._position(self._cursor)
+        if was is None or now is None:
+            was, now = (shown_points(each.hemispheres).mean(0) for each in (before, scene))
+        return following(self.seen_from(), was, now)
+
+    def _awaits(self, scene: Scene) -> bool:
+        """Whether this is the scene that a standard view was asked for."""
+        if self._standard is None:
             return False
-        pairs = zip(before.hemispheres, after.hemispheres, strict=False)
-        return len(before.hemispheres) == len(after.hemispheres) and all(
-            a.vertices is b.vertices and a.outlines is b.outlines for a, b in pairs
-        )
+        view, morph = self._standard
+        return scene.state.hemispheres is view.value.sides and scene.state.morph == morph
 
-    def _placed(self, scene: Scene) -> Scene:
-        self._default_camera = not scene.state.camera
-        camera = self._fitted(scene.camera) if self._default_camera else scene.camera
-        return replace(scene, camera=camera)
+    def _standard_camera(self, scene: Scene) -> Camera:
+        asked, self._standard = self._standard, None
+        if asked is None or not scene.hemispheres:
+            return self.seen_from()
+        self._standing = asked[0]
+        return self._fitted(camera_from(asked[0], scene.hemispheres))
 
     def _fitted(self, camera: Camera) -> Camera:
-        """Return the default camera as near as the view's shape allows."""
-        if self._scene is None or not self._scene.hemispheres:
+        if self._scene is None:
             return camera
-        height = max(self.height(), 1)
-        points = np.concatenate([h.vertices for h in self._scene.hemispheres])
-        points = points[np.isfinite(points).all(1)]
-        position, focal, up = (np.array(camera[i : i + 3]) for i in (0, 3, 6))
-        right = np.cross(focal - position, up)
-        right /= np.linalg.norm(right)
-        across, upwards = np.ptp(points @ right) / 2, np.ptp(points @ up) / 2
-        # The shape slider stands below: the brain keeps clear of it.
-        free = max(height - _FOOT_PX, 1) / height
-        scale = _MARGIN * max(upwards / free, across * height / max(self.width(), 1))
-        middle = float((points @ up).max() + (points @ up).min()) / 2 - float(focal @ up)
-        shift = up * (middle - scale * (1 - free))
-        return (*(position + shift), *(focal + shift), *camera[6:9], float(scale))
+        return fitted(camera, self._scene.hemispheres, self.width(), self.height())
 
-    def _draw_cursor(self, cursor: tuple[Hemisphere, int] | None) -> None:
-        self._cursor = cursor
-        scene = self._scene
-        found = next(
-            (h for h in scene.hemispheres if cursor and h.hemisphere is cursor[0]), None
-        ) if scene else None  # fmt: skip
-        position = _position(found, cursor[1]) if found is not None and cursor else None
-        if position is None or scene is None:
-            self.remove_actor("cursor", reset_camera=False, render=False)
-            return
-        self.add_mesh(
-            pv.Sphere(radius=_CURSOR_MM, center=position),
-            color=palette_of(scene.state.theme).accent,
-            ambient=0.7,
-            name="cursor",
-            reset_camera=False,
-            render=False,
-            pickable=False,
-        )
+    def _say_turned(self) -> None:
+        self._standing = None
+        self._say_camera()
 
     def _say_camera(self) -> None:
         self._default_camera = False
-        self.cameraMoved.emit(self._drawing.camera())
+        self.cameraMoved.emit(self.seen_from())
+
+    # --- geometry ----------------------------------------------------------------------------
+
+    def _position(self, cursor: tuple[Hemisphere, int] | None) -> NDArray[np.float32] | None:
+        """Return where a vertex is drawn; None where its hemisphere or it is not."""
+        if cursor is None or self._scene is None:
+            return None
+        for one in self._scene.hemispheres:
+            if one.hemisphere is cursor[0] and cursor[1] < len(one.vertices):
+                at = one.vertices[cursor[1]]
+                return at if np.isfinite(at).all() else None
+        return None
+
+    def _projection(self) -> tuple[Projected, ...]:
+        """Return the hemispheres as the camera sees them, kept while neither changes."""
+        hemispheres = self._scene.hemispheres if self._scene is not None else ()
+        camera = self.seen_from()
+        key = (camera, *(id(one.vertices) for one in hemispheres))
+        if self._projected is None or self._projected[0] != key:
+            self._projected = key, project(hemispheres, camera)
+        return self._projected[1]
+
+    def _say_hovered(self) -> None:
+        if self._pressed is None and self.underMouse():
+            self.vertexHovered.emit(self.vertex_at(self._hovered))
 
     # --- Qt events: the keyboard belongs to the window, a click is no drag --------------------
+
+    def resizeGL(self, width: int, height: int) -> None:
+        super().resizeGL(width, height)
+        # Letters are asked for in pixels of the screen; a density would enlarge them once more.
+        self._RenderWindow.SetDPI(_POINTS_PER_INCH)
+
+    def paintGL(self) -> None:
+        self._Iren.EnableRenderOn()
+        super().paintGL()
+        self._Iren.EnableRenderOff()
+        self.rendered.emit()
+
+    def close(self) -> bool:
+        is_closed = bool(super().close())
+        # Context and surface are Qt's. A wrapper that outlives them answers for whatever comes to
+        # lie at their address, and calls its methods: a crash, or a menu bar that is a surface.
+        self._forget_context()
+        return is_closed
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         event.ignore()
@@ -160,7 +294,18 @@ class BrainView(QtInteractor):
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
         self._pressed = event.position()
+        self._hover.stop()
+        self.vertexHovered.emit(None)
         super().mousePressEvent(event)
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        if self._pressed is not None:
+            super().mouseMoveEvent(event)
+            self.update()
+            return
+        self._hovered = event.position()
+        if not self._hover.isActive():
+            self._hover.start()
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         super().mouseReleaseEvent(event)
@@ -169,12 +314,18 @@ class BrainView(QtInteractor):
         moved = event.position() - self._pressed
         self._pressed = None
         if moved.manhattanLength() > _DRAG_PX:
-            self._say_camera()
+            self._say_turned()
         elif (found := self.vertex_at(event.position())) is not None:
             self.vertexClicked.emit(*found)
 
+    def leaveEvent(self, event: QEvent) -> None:
+        super().leaveEvent(event)
+        self._hover.stop()
+        self.vertexHovered.emit(None)
+
     def wheelEvent(self, event: QWheelEvent) -> None:
         super().wheelEvent(event)
+        self.update()
         self._wheel.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -186,6 +337,9 @@ class BrainView(QtInteractor):
         event.ignore()
 
 
-def _position(scene: HemisphereScene, vertex: int) -> np.ndarray | None:
-    at = scene.vertices[vertex] + 0.5 * _CURSOR_MM * scene.normals[vertex]
-    return at if np.isfinite(at).all() else None
+def _has_shape_of(before: Scene | None, after: Scene) -> bool:
+    if before is None or len(before.hemispheres) != len(after.hemispheres):
+        return False
+    return all(
+        a.vertices is b.vertices for a, b in zip(before.hemispheres, after.hemispheres, strict=True)
+    )

@@ -11,13 +11,18 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.results import RESULTS, Result
 from app.tasks import Lane, OnError, Tasks
+from app.thumbnail_reading import FoundThumbnails, read_thumbnails
 from app.view import View
-from nsdviewer.errors import ConceptError, NsdViewerError
+from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Ticket
 from nsdviewer.state import Theme, ViewState
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from app.opening import Opened
+    from nsdviewer.rendering.view_kinds import ExportRequest
     from nsdviewer.session import Session
 
 _HOME = frozenset({"subject", "space", "version"})
@@ -31,7 +36,7 @@ class Controller(QObject):
 
     viewChanged = Signal(object, object)
     failed = Signal(str, str)
-    thumbnailsReady = Signal(object, object)
+    thumbnailsReady = Signal(object)
     exported = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -42,6 +47,7 @@ class Controller(QObject):
         self.session: Session | None = None
         self._dirty: set[str] = set()
         self._pending: set[str] = set()
+        self._watched: frozenset[str] = frozenset()
         self._concept_text = ""
         self._concept_timer = QTimer(self, singleShot=True, interval=150)
         self._concept_timer.timeout.connect(self._submit_concept)
@@ -78,37 +84,46 @@ class Controller(QObject):
         """Undo or redo."""
         self._try(lambda session: session.redo() if forward else session.undo())
 
-    def type_concept(self, text: str) -> None:
-        """Try `text` as the concept once typing pauses."""
-        self._concept_text = text.strip()
-        self._concept_timer.start()
+    def watch(self, name: str, in_sight: bool) -> None:
+        """Note whether a panel is in sight whose results nobody else shows."""
+        self._watched = self._watched | {name} if in_sight else self._watched - {name}
+        self._update(watched=self._watched)
 
-    def want_thumbnails(self, nsd_ids: object) -> None:
+    def type_concept(self, text: str, at_once: bool = False) -> None:
+        """Try `text` as the concept once typing pauses, or at once."""
+        self._concept_text = text.strip()
+        if at_once:
+            self._concept_timer.stop()
+            self._submit_concept()
+        else:
+            self._concept_timer.start()
+
+    def want_thumbnails(self, nsd_ids: NDArray[np.int64]) -> None:
         if self.view is None:
             return
         stimuli = self.view.workspace.stimuli
 
         def fail(error: BaseException) -> None:
-            self.thumbnailsReady.emit(nsd_ids, None)
+            self.thumbnailsReady.emit(FoundThumbnails(nsd_ids))
             self.tasks.fail("thumbnails", error)
 
         self._submit(
             Lane.DATA,
             "thumbnails",
-            lambda _: stimuli.thumbnails(nsd_ids),
-            lambda pictures: self.thumbnailsReady.emit(nsd_ids, pictures),
+            lambda _: read_thumbnails(stimuli, nsd_ids),
+            self.thumbnailsReady.emit,
             fail,
         )
 
-    def export(self, path: Path) -> None:
-        """Write the figure of the current state and the state beside it."""
+    def export(self, wanted: Path | ExportRequest) -> None:
+        """Write a view, or to a path the whole figure, with the state beside it."""
         if self.view is None:
             return
         view = self.view
         self.tasks.submit(
-            Lane.LONG,
+            Lane.FILES,
             "export",
-            lambda ticket: _work().export(view, path, ticket),
+            lambda ticket: _work().export(view, wanted, ticket),
             self.exported.emit,
         )
 
@@ -141,6 +156,7 @@ class Controller(QObject):
                 state=session.state,
                 choices=opened.choices,
                 composer=opened.composer,
+                watched=self._watched,
                 embedding_title=opened.embedding_title,
                 scene=opened.composed.scene,
                 concept_map=opened.composed.concept_map,
@@ -153,11 +169,19 @@ class Controller(QObject):
 
     def _on_changed(self, before: ViewState, after: ViewState) -> None:
         changed = {f for f in after.__dataclass_fields__ if getattr(before, f) != getattr(after, f)}
-        self._dirty |= {result.name for result in RESULTS if result.state & changed}
+        self._outdate({result.name for result in RESULTS if result.state & changed})
         # The default camera belongs to the scene.
         if "camera" in changed and not after.camera:
             self._dirty.add("scene")
         self._update(state=after, **({"concept_error": ""} if "concept" in changed else {}))
+
+    def _outdate(self, names: set[str]) -> None:
+        """Note that results are to be computed anew, and stop what is made of them."""
+        self._dirty |= names
+        for result in RESULTS:
+            if result.name in self._pending and result.waits_for & names:
+                self._dirty.add(result.name)
+                self.tasks.cancel(result.name)
 
     def _compute_what_is_missing(self) -> None:
         """Submit each result that is out of date, wanted, and waits for nothing."""
@@ -238,7 +262,7 @@ class Controller(QObject):
         self._submit(
             Lane.QUICK,
             "concept",
-            lambda _: composer.concept_map(state),
+            lambda _: import_module("app.work_statistics").try_concept(composer, state),
             accept,
             self._inline("concept", "concept_error"),
         )
@@ -266,7 +290,7 @@ class Controller(QObject):
         """Return a handler that says a concept's fault beside its box."""
 
         def fail(error: BaseException) -> None:
-            if isinstance(error, ConceptError):
+            if isinstance(error, NsdViewerError):
                 self._update(**{field: str(error)})
             else:
                 self.tasks.fail(kind, error)
@@ -287,7 +311,7 @@ class Controller(QObject):
         if view is None:
             return
         arrived = {f for f, value in changes.items() if value is not getattr(view, f)}
-        self._dirty |= {result.name for result in RESULTS if result.follows & arrived}
+        self._outdate({result.name for result in RESULTS if result.follows & arrived})
         self.view = view.replace(**changes)
         self._compute_what_is_missing()
         self.view = self.view.replace(pending=frozenset(self._pending))

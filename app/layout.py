@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QFrame, QSplitter, QStackedWidget, QVBoxLayout, QWidget
 
+from app.tabs import Tabs
+
 if TYPE_CHECKING:
     from app.window import MainWindow
 
@@ -29,7 +31,8 @@ class Workbench(QSplitter):
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(window.bench)
-        column.addWidget(window.bars, 1)
+        self.below = Tabs(("concept by ROI", window.bars), ("lesion · round trip", window.lesion))
+        column.addWidget(self.below, 1)
         for widget in (window.trials, self._centre, right):
             self.addWidget(widget)
         self.setStretchFactor(0, 0)
@@ -39,7 +42,7 @@ class Workbench(QSplitter):
         self.setHandleWidth(1)
         window.trials.setMinimumWidth(_LEFT_PX[0])
         right.setMinimumWidth(_RIGHT_PX[0])
-        window.bars.setMinimumHeight(90)
+        self.below.setMinimumHeight(110)
 
     def share_out(self, width: int, height: int) -> None:
         """Give each part its share of a window of this size."""

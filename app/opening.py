@@ -6,14 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.composing import Composed, Composer
+from app.composing import Composed, Composer, Made
 from app.generators import shipped_choices
 from app.view import Choices
-from nsdviewer.errors import NsdViewerError
+from nsdviewer.data.surfaces.meshes import Hemimesh
 from nsdviewer.jobs import Progress
+from nsdviewer.rendering.cortex import can_unfold
 from nsdviewer.session import Session, Workspace, open_workspace
 from nsdviewer.session.demo import first_state, fit_missing, make_demo
-from nsdviewer.state import Experiment, Space, Theme, ViewState
+from nsdviewer.session.layers import available_layers
+from nsdviewer.state import Experiment, Space, Theme, Unfolding, ViewState
 
 # Slices and the linked cursor need voxels of the subject's own.
 WINDOW_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM)
@@ -51,7 +53,7 @@ def open_home(state: ViewState, changes: dict[str, Any], progress: Progress) -> 
     """Open another subject, space or version, without what belongs to the old one."""
     fresh: dict[str, Any] = {
         "trials": (), "voxel": None, "camera": (), "subset": "all", "search": "", "decoder": "",
-        "encoder": "",
+        "encoder": "", "patches": (), "scaling": (), "vertex": None,
     }  # fmt: skip
     moved = state.replace(**fresh, **changes)
     here = open_workspace(moved)
@@ -66,9 +68,13 @@ def open_session(session: Session, progress: Progress) -> Opened:
     progress.report(0.9, "opening the subject")
     composer = Composer(workspace)
     # The map needs the text network, which loads for seconds: the brain comes first, bare.
-    composed = composer.compose(session.state.replace(concept=""), None)
+    composed = composer.compose(session.state.replace(concept=""), Made())
     title = workspace.embedding.title
     return Opened(session, composer, composed, choices_of(workspace), title)
+
+
+def _all_unfold(meshes: tuple[Hemimesh, ...], unfolding: Unfolding) -> bool:
+    return bool(meshes) and all(can_unfold(mesh, unfolding) for mesh in meshes)
 
 
 def choices_of(workspace: Workspace) -> Choices:
@@ -79,15 +85,14 @@ def choices_of(workspace: Workspace) -> Choices:
         for space, version in files.available_betas()
         if space in WINDOW_SPACES and version.experiment is Experiment.CORE
     )
-    try:
-        has_flat = all(m.flat_mm is not None for m in workspace.hemispheres)
-    except NsdViewerError:
-        has_flat = False
+    meshes = tuple(workspace.meshes.values())
     return Choices(
         subjects=workspace.root.subjects,
         variants=variants,
         sessions=files.sessions(workspace.space, workspace.version),
         collections=workspace.collections,
-        has_flat=has_flat,
+        has_flat=_all_unfold(meshes, Unfolding.FLAT),
+        has_sphere=_all_unfold(meshes, Unfolding.SPHERE),
+        layers=available_layers(workspace),
         generators=shipped_choices(),
     )

@@ -44,6 +44,8 @@ QLabel#lead {{ color: {muted}; font-size: 14px; }}
 QLabel#score {{ font-size: 16px; font-weight: 600; }}
 QLabel#badge {{ color: {warning}; border: 1px solid {warning}; border-radius: 6px;
     padding: 5px 9px; background: {warning_wash}; font-weight: 600; }}
+QLabel#hint {{ background: {panel}; border: 1px solid {border}; border-radius: 6px; padding: 3px 8px;
+    font-size: 11px; }}
 QFrame#tile {{ background: {raised}; border: 1px solid {border}; border-radius: 6px; }}
 
 QToolButton, QPushButton {{ background: {raised}; border: 1px solid {border}; border-radius: 6px;
@@ -60,6 +62,14 @@ QToolButton#flat:focus, QPushButton#flat:focus {{ border-color: {accent}; }}
 QToolButton#chip {{ border-radius: 10px; padding: 2px 5px; font-size: 11px; color: {muted};
     min-height: 16px; }}
 QToolButton#chip:checked {{ background: {accent_wash}; border-color: {accent}; color: {text}; }}
+QToolButton#swatch {{ padding: 3px 5px; }}
+QToolButton#tag {{ border-radius: 10px; padding: 2px 7px; font-size: 11px; min-height: 16px;
+    background: {accent_wash}; border-color: transparent; }}
+QToolButton#tag:hover, QToolButton#tag:focus {{ border-color: {accent}; }}
+QToolButton#number {{ border-radius: 4px; padding: 1px; font-size: 11px; color: {muted}; }}
+QToolButton#number:checked {{ background: {accent_wash}; border-color: {accent}; color: {text}; }}
+QToolButton#chip:disabled, QToolButton#number:disabled {{ color: {faint}; }}
+QToolButton#flat:checked {{ background: {accent_wash}; }}
 QPushButton#primary {{ background: {accent}; border-color: {accent}; color: {on_accent};
     font-weight: 600; padding: 9px 18px; }}
 QPushButton#primary:hover {{ border-color: {text}; }}
@@ -73,20 +83,32 @@ QFrame#conceptBox {{ background: {raised}; border: 1px solid {border}; border-ra
 QFrame#conceptBox[active="true"] {{ border-color: {accent}; }}
 QFrame#conceptBox QLineEdit {{ background: transparent; border: none; font-size: 15px; padding: 4px; }}
 QCheckBox {{ font-size: 11px; color: {muted}; spacing: 6px; }}
-QCheckBox::indicator {{ width: 13px; height: 13px; border: 1px solid {muted}; border-radius: 4px;
-    background: {raised}; }}
-QCheckBox::indicator:checked {{ background: {accent}; border-color: {accent};
-    image: url("{tick}"); }}
+QCheckBox::indicator, QListWidget#categories::indicator {{ width: 13px; height: 13px;
+    border: 1px solid {muted}; border-radius: 4px; background: {raised}; }}
+QCheckBox::indicator:checked, QListWidget#categories::indicator:checked {{
+    background: {accent}; border-color: {accent}; image: url("{tick}"); }}
 QCheckBox:focus {{ color: {text}; }}
 
 QListView {{ background: transparent; border: none; outline: none; }}
+QFrame#popover {{ background: {panel}; border: 1px solid {border}; }}
+QTableView {{ background: transparent; border: none; outline: none; font-size: 12px; }}
+QTableView::item {{ padding: 0 5px; border: none; }}
+QTableView::item:selected {{ background: {accent_wash}; color: {text}; }}
+QHeaderView {{ background: transparent; border: none; }}
+QHeaderView::section {{ background: transparent; color: {muted}; border: none; font-size: 11px;
+    border-bottom: 1px solid {border}; padding: 3px 5px; }}
+QHeaderView::section:hover {{ color: {text}; }}
 QListWidget {{ background: {raised}; border: 1px solid {border}; border-radius: 6px; }}
 QListWidget::item {{ padding: 6px 8px; border-radius: 4px; }}
+QListWidget#categories::item {{ padding: 2px 6px; }}
 QListWidget::item:selected {{ background: {accent_wash}; color: {text}; }}
 QScrollArea {{ background: transparent; border: none; }}
 QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: {border}; border-radius: 4px; min-height: 30px; }}
 QScrollBar::handle:vertical:hover {{ background: {muted}; }}
+QScrollBar:horizontal {{ background: transparent; height: 8px; margin: 0; }}
+QScrollBar::handle:horizontal {{ background: {border}; border-radius: 4px; min-width: 30px; }}
+QScrollBar::handle:horizontal:hover {{ background: {muted}; }}
 QScrollBar::add-line, QScrollBar::sub-line {{ height: 0; width: 0; }}
 QScrollBar::add-page, QScrollBar::sub-page {{ background: transparent; }}
 
@@ -94,6 +116,7 @@ QSlider::groove:horizontal {{ height: 3px; background: {border}; border-radius: 
 QSlider::sub-page:horizontal {{ background: {muted}; border-radius: 1px; }}
 QSlider::handle:horizontal {{ width: 13px; height: 13px; margin: -5px 0; border-radius: 6px;
     background: {accent}; }}
+QSlider::handle:horizontal:disabled {{ background: {faint}; }}
 QFrame#pill {{ background: {panel}; border: 1px solid {border}; border-radius: 10px; }}
 QFrame#pill QToolButton {{ font-size: 11px; padding: 1px 3px; color: {muted}; }}
 QFrame#card {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}

@@ -23,8 +23,10 @@ class Lane(Enum):
 
     QUICK = "quick"
     DATA = "data"
+    DETAIL = "detail"
     STATISTICS = "statistics"
     LONG = "long"
+    FILES = "files"
 
 
 class Tasks(QObject):

@@ -10,10 +10,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from app.composing import Composer
+    from app.concept_choices import Offered
     from app.generators import GeneratorChoice
+    from app.samples import PaintingPreview
+    from app.trial_facets import TrialFacets
+    from nsdviewer.mapping.completion import ConceptWords
     from nsdviewer.mapping.maps import ConceptMap
+    from nsdviewer.rendering.layers import LayerMap
     from nsdviewer.rendering.scene import Scene
-    from nsdviewer.session.decoding import Reconstruction
+    from nsdviewer.session.bench_concepts import ConceptBar
+    from nsdviewer.session.bench_controls import ControlPicture
+    from nsdviewer.session.bench_nearest import NearPicture
+    from nsdviewer.session.cursor import Cursor
+    from nsdviewer.session.lesions import LesionEffect, Region
+    from nsdviewer.session.reconstruction import Reconstruction
+    from nsdviewer.session.region_intervals import MapIntervals
+    from nsdviewer.session.round_trip import RoundTrip
+    from nsdviewer.session.tested_maps import TestedMap
     from nsdviewer.session.voxels import VoxelCard
     from nsdviewer.session.workspace import Workspace
     from nsdviewer.state import ViewState
@@ -31,6 +44,8 @@ class Choices:
         Sessions with betas.
     generators
         The shipped ones.
+    layers
+        (source, title) of the maps that can be laid over the cortex.
     """
 
     subjects: tuple[int, ...] = ()
@@ -38,6 +53,8 @@ class Choices:
     sessions: tuple[int, ...] = ()
     collections: tuple[str, ...] = ()
     has_flat: bool = False
+    has_sphere: bool = False
+    layers: tuple[tuple[str, str], ...] = ()
     generators: tuple[GeneratorChoice, ...] = ()
 
 
@@ -51,10 +68,38 @@ class View:
         Names of the results that are under way; see `app.results`.
     voxel
         The cursor, the map's peak before the first click.
-    listed
-        Trials of the list, in its order.
+    layer_maps
+        Those of the visible layers besides the concept's, the lowest first.
+    cursor
+        The same place in all spaces, once they are there.
+    watched
+        Names of panels in sight whose results nobody else shows.
+    regions
+        What the decoder listens to and can be scaled; None until it is looked up.
+    lesion, lesion_error
+        What the scaled regions change, or why they cannot be scaled.
+    round_trip, round_trip_error
+        What the encoder predicts from the reconstruction, or why it cannot.
+    concept_words
+        What a concept is completed with; None until it is looked up.
+    offered
+        Which readings, tests and null hypotheses can be chosen; None until it is looked up.
+    tested, test_error
+        The last map that was tested, of the request it names, or why the state's cannot be.
+    intervals
+        Regions of the concept's map, and how sure their means are.
+    listed, likeness
+        Trials of the list, in its order, and their cosine to what is searched for.
+    facets
+        What the trials can be filtered by; None until it is looked up.
     gallery
         (label, RGB picture): other paintings of the selected trial.
+    reconstruction_fault
+        Why the last reconstruction failed, and `reconstruction` still is the one before.
+    preview
+        The reconstruction as far as it is painted, while it is.
+    controls, nearest, concept_bars
+        What stands beside the reconstruction.
     card_pictures
         (73k id, RGB thumbnail) of the voxel card's best pictures.
     """
@@ -69,10 +114,31 @@ class View:
     concept_map: ConceptMap | None = None
     voxel: tuple[int, int, int] | None = None
     reconstruction: Reconstruction | None = None
+    reconstruction_fault: str = ""
+    preview: PaintingPreview | None = None
     gallery: tuple[tuple[str, NDArray[np.uint8]], ...] = ()
+    controls: tuple[ControlPicture, ...] = ()
+    nearest: tuple[NearPicture, ...] = ()
+    nearest_fault: str = ""
+    concept_bars: tuple[ConceptBar, ...] = ()
     listed: NDArray[np.int64] | None = None
+    likeness: NDArray[np.float32] | None = None
+    facets: TrialFacets | None = None
     search_error: str = ""
     concept_error: str = ""
+    concept_words: ConceptWords | None = None
+    offered: Offered | None = None
+    tested: TestedMap | None = None
+    test_error: str = ""
+    intervals: MapIntervals | None = None
+    cursor: Cursor | None = None
+    watched: frozenset[str] = frozenset()
+    regions: tuple[Region, ...] | None = None
+    lesion: LesionEffect | None = None
+    lesion_error: str = ""
+    round_trip: RoundTrip | None = None
+    round_trip_error: str = ""
+    layer_maps: tuple[LayerMap, ...] = ()
     card: VoxelCard | None = None
     card_pictures: tuple[tuple[int, NDArray[np.uint8]], ...] = ()
 

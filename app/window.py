@@ -6,16 +6,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QEventLoop, Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QFont
+from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QFont
 from PySide6.QtWidgets import (
     QMainWindow,
 )
 
 from app import asking, style
 from app.actions import ACTIONS, fill_menus
+from app.bench_sheet import SheetDialog
 from app.collector import Collector
+from app.concept_memory import ConceptMemory
 from app.controller import Controller
 from app.data_warnings import DataWarnings
+from app.export_dialog import export_menu
 from app.icons import themed_icon
 from app.layout import lay_out
 from app.message_bar import MessageBar
@@ -24,6 +27,7 @@ from app.panels.bench import BenchPanel
 from app.panels.cortex import CortexPanel
 from app.panels.gallery import GalleryPanel
 from app.panels.header import HeaderPanel
+from app.panels.lesion import LesionPanel
 from app.panels.slices import SlicesPanel
 from app.panels.status import StatusPanel
 from app.panels.training import TrainingPanel
@@ -36,6 +40,7 @@ from app.settings import Settings
 from app.tasks import Lane
 from app.view import View, state_differs
 from app.watching import TrainingWatch
+from nsdviewer.rendering.view_kinds import ExportedView
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
@@ -51,7 +56,16 @@ PANELS: dict[str, type] = {
     "voxel": VoxelPanel,
     "bench": BenchPanel,
     "bars": BarsPanel,
+    "lesion": LesionPanel,
     "status": StatusPanel,
+}
+# On the cortex itself the right button enlarges; the File menu exports it.
+EXPORTED_PANELS = {
+    "trials": ExportedView.TRIALS,
+    "slices": ExportedView.SLICES,
+    "voxel": ExportedView.VOXEL,
+    "bench": ExportedView.BENCH,
+    "bars": ExportedView.BARS,
 }
 
 
@@ -73,6 +87,7 @@ class MainWindow(QMainWindow):
     voxel: VoxelPanel
     bench: BenchPanel
     bars: BarsPanel
+    lesion: LesionPanel
     status: StatusPanel
 
     def __init__(self, session: Session | None, settings: Settings, use_3d: bool = True) -> None:
@@ -94,6 +109,7 @@ class MainWindow(QMainWindow):
         self.welcome = WelcomePanel()
         self.training = TrainingPanel()
         self.gallery = GalleryPanel(self)
+        self.sheet = SheetDialog(self, self.controller)
         self.sampler = Sampler(self.controller)
         self.watch = TrainingWatch(
             self.training, self.controller.tasks, settings,
@@ -125,9 +141,12 @@ class MainWindow(QMainWindow):
         controller.thumbnailsReady.connect(self.trials.add_thumbnails)
         self.trials.thumbnailsWanted.connect(controller.want_thumbnails)
         self.header.conceptTyped.connect(controller.type_concept)
+        self.header.conceptMoved.connect(lambda text: controller.type_concept(text, at_once=True))
+        self.header.use_memory(ConceptMemory(self.settings))
         self.header.figureWanted.connect(lambda: asking.ask_figure(self))
         self.cortex.vertexClicked.connect(self._go_to_vertex)
         self.status.cancelled.connect(controller.tasks.cancel)
+        self.lesion.watchedChanged.connect(controller.watch)
         self._connect_generators()
         self.welcome.openWanted.connect(lambda: asking.ask_root(self))
         self.welcome.demoWanted.connect(self.open_demo)
@@ -141,6 +160,8 @@ class MainWindow(QMainWindow):
         bench.generatorFileWanted.connect(lambda: asking.ask_generator_file(self))
         bench.generatorFolderWanted.connect(lambda: asking.ask_generator_folder(self))
         bench.moreSeedsWanted.connect(self.show_gallery)
+        bench.sheetWanted.connect(lambda: self.sheet.open_for(controller.view))
+        bench.cancelWanted.connect(lambda: controller.tasks.cancel("reconstruction"))
         controller.viewChanged.connect(gallery.show_view)
         gallery.wanted.connect(controller.request)
         gallery.opened.connect(sampler.open)
@@ -300,14 +321,26 @@ class MainWindow(QMainWindow):
             self.welcome.finish()
 
     def _go_to_vertex(self, hemisphere: Any, vertex: int) -> None:
+        from nsdviewer.session.cursor import voxel_of_vertex
+
         view = self.controller.view
         if view is None:
             return
-        voxel = view.workspace.vertex_operator(hemisphere).nearest_voxel(vertex)
+        voxel = voxel_of_vertex(view.workspace, hemisphere, vertex)
         if voxel is None:
             self.status.say("this vertex lies outside the measured volume")
         else:
-            self.request(voxel=voxel)
+            self.request(voxel=voxel, vertex=(hemisphere, vertex))
+
+    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
+        """Offer to export the panel under the pointer, where it has no menu of its own."""
+        if self.controller.view is None:
+            return
+        for name, view in EXPORTED_PANELS.items():
+            panel = self.panels[name]
+            if panel.isVisible() and panel.rect().contains(panel.mapFromGlobal(event.globalPos())):
+                export_menu(self, view).popup(event.globalPos())
+                return
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():

@@ -5,86 +5,43 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QPointF, QSize, Qt, QTimer, Signal
-from PySide6.QtGui import QColor, QImage, QPainter, QPaintEvent
+from PySide6.QtCore import QPoint, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QFrame,
+    QFileDialog,
     QGridLayout,
-    QHBoxLayout,
     QLabel,
-    QMenu,
     QSizePolicy,
-    QSlider,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
-from app.icons import themed_icon
-from app.style import palette_of
+from app.colour_bars import ColourBars
+from app.cortex_controls import CortexControls, ShapePill
+from app.cortex_views import StandardView
+from app.lasso import Lasso
+from app.layer_list import FILE, LayerList
+from app.read_out import vertex_read_out
 from app.view import View, differs, state_differs
-from app.widgets import MenuButton, rgb_image, text_at
-from nsdviewer.state import CONCEPT, INFLATED, PIAL, UNFOLDED, LayerChoice, Theme
+from nsdviewer.errors import NsdViewerError
+from nsdviewer.state import INFLATED, LayerChoice, Patch, Unfolding
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from nsdviewer.rendering.scene import Scene
     from nsdviewer.state import Hemisphere
 
-_STEPS = 40
-_RIGHT = Qt.AlignmentFlag.AlignRight
-_LIMITS_PSC = (None, 0.1, 0.25, 0.5, 1.0, 2.0)
-
-
-class ColourBar(QWidget):
-    """The map's colours with quantity, unit and ends; a click offers other ends."""
-
-    limitChosen = Signal(object)
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.setFixedSize(176, 132)
-        self.setToolTip("Click to choose the end of the colour bar")
-        self._image = QImage()
-        self._title, self._limit = "", 1.0
-        self._fixed: float | None = None
-        self._theme = Theme.DARK
-
-    def show_scale(self, title: str, limit: float, fixed: float | None, theme: Theme) -> None:
-        from nsdviewer.rendering.theme import bar_colours
-
-        table = (bar_colours(theme)[::-1, None, :] * 255).astype("uint8")
-        self._image = rgb_image(table)
-        self._title, self._limit, self._fixed, self._theme = title, limit, fixed, theme
-        self.setAccessibleName(f"Colour bar: {title}, ends ±{limit:.2g}".replace("\n", " "))
-        self.update()
-
-    def mousePressEvent(self, event: Any) -> None:
-        menu = QMenu(self)
-        for limit in _LIMITS_PSC:
-            action = menu.addAction("from the map" if limit is None else f"± {limit:g} %")
-            action.setCheckable(True)
-            action.setChecked(limit == self._fixed)
-            action.triggered.connect(lambda _=False, v=limit: self.limitChosen.emit(v))
-        menu.exec(event.globalPosition().toPoint())
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        colours = palette_of(self._theme)
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        top, height, x = 8, self.height() - 16, 122
-        painter.drawImage(self.rect().adjusted(x, top, x + 12 - self.width(), -8), self._image)
-        painter.setPen(QColor(colours.border))
-        painter.drawRect(x, top, 12, height)
-        painter.setPen(QColor(colours.muted))
-        for row, line in enumerate(self._title.splitlines()):
-            at = QPointF(x - 8, top + 7 + 15 * row)
-            text_at(painter, at, line, Qt.AlignmentFlag.AlignRight)
-        painter.setPen(QColor(colours.text))
-        ends = ((0.0, f"+{self._limit:.2g}"), (0.5, "0"), (1.0, f"−{self._limit:.2g}"))
-        for share, text in ends:
-            y = top + 6 + share * (height - 12)
-            text_at(painter, QPointF(x + 18, y), text, Qt.AlignmentFlag.AlignLeft)
+_TOP_PX, _FOOT_PX = 52, 96
+_NOTES_PX = 560
+# Beside a sentence in the middle stand the colour bars.
+_SIDE_PX = 176
+_LEFT_TOP = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
+_RIGHT_TOP = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
+_FOOT = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
+_MAPS = "Maps (*.nii *.nii.gz *.mgh *.mgz *.gii);;All files (*)"
+_NO_SURFACES = "This root has no surfaces of the subject; slices and pictures still show."
 
 
 class CortexPanel(QWidget):
@@ -99,91 +56,68 @@ class CortexPanel(QWidget):
         self.view3d: Any = None
         self._view: View | None = None
         self._drawn: tuple[Any, ...] | None = None
+        self._around: tuple[Any, ...] | None = None
+        self._overlaid: tuple[bool, bool] | None = None
+        self._follow = False
+        self._drawn_piece: tuple[Hemisphere, NDArray[np.int64]] | None = None
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._notice = QLabel("")
         self._notice.setObjectName("lead")
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setWordWrap(True)
+        self._notice.setContentsMargins(_SIDE_PX, 0, _SIDE_PX, 0)
         self._grid.addWidget(self._notice, 0, 0)
-        self._overlays = [self._top_left(), self._top_right(), self._bottom()]
+        self.controls = CortexControls()
+        self.colour_bars = ColourBars()
+        self.pill = ShapePill()
+        self._grid.addWidget(self.controls, 0, 0, _LEFT_TOP)
+        self._grid.addWidget(self.colour_bars, 0, 0, _RIGHT_TOP)
+        self._grid.addWidget(self._foot(), 0, 0, _FOOT)
+        self.layers = LayerList(self)
+        self.lasso = Lasso(self)
+        self._hover = QLabel(self)
+        self._hover.setObjectName("hint")
+        self._hover.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._hover.hide()
         self.setMinimumSize(320, 220)
-        self._morph_timer = QTimer(self, singleShot=True, interval=0)
-        self._morph_timer.timeout.connect(self._send_morph)
-        self._show_overlays(False)
+        self._connect()
+        self._show_overlays()
 
-    # --- overlays ----------------------------------------------------------------------------
-
-    def _top_left(self) -> QWidget:
-        box = QWidget()
-        row = QHBoxLayout(box)
-        row.setContentsMargins(12, 10, 0, 0)
-        row.setSpacing(6)
-        self._rois = MenuButton("ROI collections whose outlines are drawn")
-        self._rois.chosen.connect(self._toggle_collection)
-        self._reset = QToolButton()
-        self._reset.setIconSize(QSize(17, 17))
-        self._reset.setToolTip("Reset the view (Ctrl+R)")
-        self._reset.setAccessibleName("Reset the view")
-        self._reset.clicked.connect(lambda: self.wanted.emit({"camera": ()}))
-        row.addWidget(self._rois)
-        row.addWidget(self._reset)
-        corner = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft
-        self._grid.addWidget(box, 0, 0, corner)
-        return box
-
-    def _top_right(self) -> QWidget:
-        self.colour_bar = ColourBar()
-        self.colour_bar.limitChosen.connect(self._choose_limit)
-        corner = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
-        self._grid.addWidget(self.colour_bar, 0, 0, corner)
-        return self.colour_bar
-
-    def _bottom(self) -> QWidget:
+    def _foot(self) -> QWidget:
         box = QWidget()
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 12)
-        pill = QFrame()
-        pill.setObjectName("pill")
-        grid = QGridLayout(pill)
-        grid.setContentsMargins(12, 2, 12, 7)
-        grid.setVerticalSpacing(0)
-        self._slider = QSlider(Qt.Orientation.Horizontal)
-        self._slider.setAccessibleName("Shape of the cortex: pial, inflated, flat")
-        self._slider.setRange(0, 2 * _STEPS)
-        self._slider.setFixedWidth(250)
-        self._slider.setPageStep(_STEPS)
-        self._slider.valueChanged.connect(lambda _: self._morph_timer.start())
-        self._shapes = {}
-        sides = (Qt.AlignmentFlag.AlignLeft, Qt.AlignmentFlag.AlignHCenter, _RIGHT)
-        for k, (name, value) in enumerate(
-            (("pial", PIAL), ("inflated", INFLATED), ("flat", UNFOLDED))
-        ):
-            button = QToolButton(text=name)
-            button.setObjectName("flat")
-            button.clicked.connect(lambda _=False, v=value: self.wanted.emit({"morph": v}))
-            grid.addWidget(button, 0, k, sides[k])
-            grid.setColumnStretch(k, 1)
-            self._shapes[name] = button
-        grid.addWidget(self._slider, 1, 0, 1, 3)
-        self._shape_grid = grid
-        column.addWidget(pill)
-        self._grid.addWidget(
-            box, 0, 0, Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignHCenter
-        )
-        box.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        column.setSpacing(6)
+        self._notes = QLabel("")
+        self._notes.setObjectName("hint")
+        self._notes.setWordWrap(True)
+        self._notes.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._notes.hide()
+        column.addWidget(self._notes, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addWidget(self.pill, 0, Qt.AlignmentFlag.AlignHCenter)
+        box.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self._foot_box = box
         return box
 
-    def _show_overlays(self, shown: bool) -> None:
-        for overlay in self._overlays:
-            overlay.setVisible(shown)
-            overlay.raise_()
+    def _connect(self) -> None:
+        for part in (self.controls, self.pill, self.layers):
+            part.wanted.connect(self.wanted)
+        self.controls.viewWanted.connect(self.look_from)
+        self.controls.layersToggled.connect(self._open_layers)
+        self.controls.lassoToggled.connect(self._toggle_lasso)
+        self.colour_bars.limitChosen.connect(self._choose_limit)
+        self.layers.closed.connect(self._close_layers)
+        self.layers.fileWanted.connect(self._ask_map)
+        self.lasso.closed.connect(self._hold)
+        self.lasso.named.connect(self._keep)
+        self.lasso.givenUp.connect(lambda: self.controls.lasso.setChecked(False))
 
     # --- inward ------------------------------------------------------------------------------
 
     @property
     def busy(self) -> bool:
-        return self._morph_timer.isActive() or (self.view3d is not None and self.view3d.busy)
+        return self.pill.busy or self.layers.busy or (self.view3d is not None and self.view3d.busy)
 
     def say(self, text: str) -> None:
         """Show a sentence where the cortex would be."""
@@ -196,6 +130,7 @@ class CortexPanel(QWidget):
         self.view3d = BrainView(self, smooth)
         self._grid.addWidget(self.view3d, 0, 0)
         self.view3d.vertexClicked.connect(self.vertexClicked)
+        self.view3d.vertexHovered.connect(self._say_hovered)
         self.view3d.cameraMoved.connect(lambda c: self.wanted.emit({"camera": c}))
         self.view3d.rendered.connect(self.drawn)
         self._drawn = None
@@ -210,74 +145,206 @@ class CortexPanel(QWidget):
 
     def show_view(self, before: View | None, after: View) -> None:
         self._view = after
-        self._show_controls(before, after)
+        self.controls.show_view(before, after)
+        self.pill.show_view(before, after)
+        if differs(before, after, "layer_maps", "choices") or state_differs(
+            before, after, "layers", "theme"
+        ):
+            self.layers.show_view(after)
+        if state_differs(before, after, "morph", "unfolding", "hemispheres"):
+            # A camera that comes with the shape, as undo brings it, is the one for it.
+            self._follow = not state_differs(before, after, "camera")
         scene = after.scene
-        if self.view3d is None or scene is None:
+        if scene is None:
             return
-        if not scene.hemispheres:
-            self.view3d.hide()
-            self._show_overlays(False)
-            self.say("This root has no surfaces of the subject; slices and pictures still show.")
-            return
-        self._show_overlays(True)
         if differs(before, after, "scene"):
-            self.colour_bar.show_scale(
-                scene.colour_bar_title, scene.limit_psc, _fixed_limit(after), scene.state.theme
-            )
-        drawn = (scene.hemispheres, scene.state.theme, _cursor(after))
-        if self._drawn is None or not _same(self._drawn, drawn):
-            self._drawn = drawn
-            self.view3d.show_scene(scene, drawn[2])
-        if state_differs(before, after, "camera"):
-            self.view3d.show_camera(after.state.camera or scene.camera, not after.state.camera)
-
-    def _show_controls(self, before: View | None, after: View) -> None:
-        if state_differs(before, after, "theme"):
-            self._reset.setIcon(themed_icon("reset", palette_of(after.state.theme).text))
-        if state_differs(before, after, "morph"):
-            self._slider.blockSignals(True)
-            self._slider.setValue(round(after.state.morph * _STEPS))
-            self._slider.blockSignals(False)
-        if differs(before, after, "choices"):
-            flat = after.choices.has_flat
-            self._shapes["flat"].setVisible(flat)
-            middle = Qt.AlignmentFlag.AlignHCenter if flat else _RIGHT
-            self._shape_grid.setAlignment(self._shapes["inflated"], middle)
-            self._slider.setMaximum((2 if after.choices.has_flat else 1) * _STEPS)
-        if state_differs(before, after, "roi_collections") or differs(before, after, "choices"):
-            drawn = after.state.roi_collections
-            self._rois.say(f"ROIs: {len(drawn)}" if drawn else "ROIs: none")
-            self._rois.offer((c, c, c in drawn, True) for c in after.choices.collections)
-
-    # --- outward -----------------------------------------------------------------------------
-
-    def _send_morph(self) -> None:
-        self.wanted.emit({"morph": self._slider.value() / _STEPS})
-
-    def _choose_limit(self, limit: float | None) -> None:
-        if self._view is not None:
-            layer = self._view.state.layer(CONCEPT) or LayerChoice(CONCEPT)
-            self.wanted.emit({"layers": self._view.state.with_layer(replace(layer, limit=limit))})
-
-    def _toggle_collection(self, name: str) -> None:
-        if self._view is None:
+            self._show_around(scene)
+        if self.view3d is None:
             return
-        drawn = self._view.state.roi_collections
-        kept = tuple(c for c in drawn if c != name)
-        self.wanted.emit({"roi_collections": kept if name in drawn else (*drawn, name)})
+        self.view3d.setVisible(bool(scene.hemispheres))
+        if not scene.hemispheres:
+            self._notice.setText(_why_bare(after))
+            return
+        self._draw(before, after)
+
+    def _show_around(self, scene: Scene) -> None:
+        """Show what goes with a scene, and repaint nothing that has not changed."""
+        around = (scene.colour_bars, scene.state.theme, scene.state.layers, scene.notices)
+        if self._around is None or self._around != around:
+            fixed = {layer.source: layer.limit for layer in scene.state.layers}
+            self.colour_bars.show_bars(scene.colour_bars, fixed, scene.state.theme)
+            self._say_notices(scene.notices)
+            self._around = around
+        if self._overlaid != (True, self.is_drawn):
+            self._show_overlays()
+
+    def _draw(self, before: View | None, after: View) -> None:
+        scene, cursor, camera = after.scene, _cursor(after), after.state.camera
+        if scene is None:
+            return
+        drawn = (scene.hemispheres, scene.state.theme)
+        if self._drawn is None or self._drawn[0] is not drawn[0] or self._drawn[1] != drawn[1]:
+            self._drawn = drawn
+            self._hover.hide()
+            self.view3d.show_scene(scene, cursor, camera, self._follow)
+            self._follow = False
+        elif before is None or cursor != _cursor(before):
+            self.view3d.show_cursor(cursor)
+        if state_differs(before, after, "camera"):
+            self.view3d.show_camera(camera or scene.camera, not camera)
+
+    # --- what lies over the cortex -----------------------------------------------------------
+
+    @property
+    def is_drawn(self) -> bool:
+        """Whether there is a cortex to be seen."""
+        scene = self._view.scene if self._view is not None else None
+        return self.view3d is not None and scene is not None and bool(scene.hemispheres)
+
+    def _show_overlays(self) -> None:
+        has_scene = self._view is not None and self._view.scene is not None
+        self._overlaid = has_scene, self.is_drawn
+        self.controls.setVisible(has_scene)
+        self.controls.show_cortex_controls(self.is_drawn)
+        self.colour_bars.setVisible(has_scene)
+        self._foot_box.setVisible(has_scene)
+        self.pill.setVisible(self.is_drawn)
+        for overlay in (self.controls, self.colour_bars, self._foot_box, self.layers, self.lasso):
+            overlay.raise_()
+        self._hover.raise_()
+
+    def _say_notices(self, notices: tuple[str, ...]) -> None:
+        # Without a cortex they stand in its place.
+        stands_alone = self.view3d is not None and not self.is_drawn
+        self._notes.setText("\n".join(notices))
+        self._notes.setVisible(bool(notices) and not stands_alone)
+        self._fit_notes()
+
+    def _fit_notes(self) -> None:
+        if not self._notes.text():
+            return
+        hint = self._notes.fontMetrics().size(0, self._notes.text()).width() + 24
+        width = min(hint, max(self.width() - 40, 120), _NOTES_PX)
+        self._notes.setFixedSize(width, self._notes.heightForWidth(width))
+        self._foot_box.adjustSize()
+
+    def _say_hovered(self, found: tuple[Hemisphere, int] | None) -> None:
+        if found is None or self._view is None:
+            self._hover.hide()
+            return
+        self._hover.setText(vertex_read_out(self._view, *found))
+        self._hover.adjustSize()
+        y = self.height() - self._hover.height() - 8
+        self._hover.move(10, y if self._foot_box.x() > self._hover.width() + 20 else _TOP_PX)
+        self._hover.show()
+
+    def look_from(self, view: StandardView | None) -> None:
+        """Look from a standard direction; None from behind and below."""
+        if self._view is None or not self.is_drawn:
+            return
+        if view is None:
+            self.wanted.emit({"camera": ()})
+            return
+        state = self._view.state
+        changes: dict[str, Any] = {"hemispheres": view.value.sides}
+        if state.morph > INFLATED and state.unfolding is Unfolding.FLAT:
+            # From anywhere else the flat map is a line.
+            changes["morph"] = INFLATED
+        self.view3d.look_from(view, changes.get("morph", state.morph))
+        self.wanted.emit(changes)
+
+    # --- layers ------------------------------------------------------------------------------
+
+    def _open_layers(self, opened: bool) -> None:
+        if not opened or self._view is None:
+            self.layers.hide()
+            return
+        chip = self.controls.layers
+        at = chip.mapTo(self, QPoint(0, chip.height() + 6))
+        x = max(min(at.x(), self.width() - self.layers.width() - 8), 8)
+        self.layers.show_view(self._view)
+        self.layers.open_at(x, at.y(), self.height() - at.y() - 10)
+
+    def _close_layers(self) -> None:
+        self.controls.layers.setChecked(False)
+        self.controls.layers.setFocus()
+
+    def _ask_map(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Lay a map over the cortex", "", _MAPS)
+        if name:
+            self.layers.add_source(f"{FILE}{name}")
+
+    def _choose_limit(self, source: str, limit: float | None) -> None:
+        if self._view is not None:
+            state = self._view.state
+            layer = state.layer(source) or LayerChoice(source)
+            self.wanted.emit({"layers": state.with_layer(replace(layer, limit=limit))})
+
+    # --- lasso -------------------------------------------------------------------------------
+
+    def toggle_lasso(self) -> None:
+        """Start drawing a region, or give it up."""
+        if self.is_drawn:
+            self.controls.lasso.toggle()
+
+    def _toggle_lasso(self, on: bool) -> None:
+        if on and self._view is not None and self.is_drawn:
+            self._say_hovered(None)
+            self.lasso.start(self._view.state.theme)
+        else:
+            self.lasso.finish()
+
+    def _hold(self, polygon: NDArray[np.float64]) -> None:
+        """Find out what a line holds, and ask for a name."""
+        found = self.view3d.vertices_within(polygon) if self.is_drawn else None
+        if found is None or self._view is None:
+            self.lasso.refuse("No cortex is seen inside this line; draw around a part of it.")
+            return
+        self._drawn_piece = found
+        hemisphere, vertices = found
+        holds = f"{hemisphere.value} · {len(vertices):,} vertices"
+        self.lasso.ask_name(free_name(self._view.state.patches), holds)
+
+    def _keep(self, name: str) -> None:
+        if self._view is None or self._drawn_piece is None:
+            return
+        hemisphere, vertices = self._drawn_piece
+        patches = self._view.state.patches
+        try:
+            patch = Patch(name, hemisphere, tuple(vertices.tolist()))
+            self._view.state.replace(patches=(*patches, patch))
+        except NsdViewerError as error:
+            self.lasso.reject_name(str(error))
+            return
+        self._drawn_piece = None
+        self.controls.lasso.setChecked(False)
+        self.wanted.emit({"patches": (*patches, patch)})
+
+    # --- Qt events ---------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.colour_bars.make_room(self.height() - _FOOT_PX)
+        self.controls.make_room(self.width())
+        self._fit_notes()
+        if self.layers.isVisible():
+            self._open_layers(True)
 
 
-def _fixed_limit(view: View) -> float | None:
-    layer = view.state.layer(CONCEPT)
-    return layer.limit if layer is not None else None
+def free_name(patches: tuple[Patch, ...]) -> str:
+    """Return the first of ``patch-1``, ``patch-2`` … that no region has."""
+    taken = {patch.name for patch in patches}
+    return next(n for k in range(1, len(taken) + 2) if (n := f"patch-{k}") not in taken)
 
 
-def _same(before: tuple[Any, ...], after: tuple[Any, ...]) -> bool:
-    return before[0] is after[0] and before[1:] == after[1:]
+def _why_bare(view: View) -> str:
+    """Say why there is no cortex to draw."""
+    notices = view.scene.notices if view.scene is not None else ()
+    return "\n".join(notices) or _NO_SURFACES
 
 
 def _cursor(view: View) -> tuple[Hemisphere, int] | None:
-    """Return the vertex of the cursor; none before the first click."""
-    if view.state.voxel is None or view.card is None or view.card.ijk != view.state.voxel:
+    """Return the vertex of the cursor, None until it is known."""
+    if view.cursor is None or view.cursor.voxel != view.voxel:
         return None
-    return view.card.vertex
+    return view.cursor.vertex

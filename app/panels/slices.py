@@ -1,122 +1,24 @@
-"""Three slices through one cursor."""
+"""Three slices through one cursor, and what they are drawn on."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap, QWheelEvent
-from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QWidget
+from PySide6.QtCore import Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import QHBoxLayout, QWidget
 
-from app.style import palette_of
+from app.slice_view import SliceFrame, SliceView, Voxel
 from app.view import View, differs, state_differs
-from app.widgets import rgb_image
-from nsdviewer.state import Theme
+from app.widgets import MenuButton
+from nsdviewer.state import Underlay
 
 if TYPE_CHECKING:
-    from nsdviewer.rendering.slices import SlicePicture
+    from nsdviewer.session.workspace import Workspace
 
-Voxel = tuple[int, int, int]
-_AXIS_NAMES = "ijk"
-
-
-class SliceView(QWidget):
-    """One slice; click and drag move the cursor in it, the wheel moves it across."""
-
-    voxelChosen = Signal(object)
-
-    def __init__(self, axis: int) -> None:
-        super().__init__()
-        self._axis = axis
-        self._picture: SlicePicture | None = None
-        self._pixmap = QPixmap()
-        self._voxel: Voxel = (0, 0, 0)
-        self._shape: Voxel = (1, 1, 1)
-        self._theme = Theme.DARK
-        self._wheel = 0
-        self.setMinimumSize(90, 90)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
-        self.setCursor(Qt.CursorShape.CrossCursor)
-
-    def show_slice(self, picture: SlicePicture, voxel: Voxel, shape: Voxel, theme: Theme) -> None:
-        if picture is not self._picture:
-            self._pixmap = QPixmap.fromImage(rgb_image(picture.rgb))
-        self._picture, self._voxel, self._shape, self._theme = picture, voxel, shape, theme
-        self.setAccessibleName(self._title())
-        self.update()
-
-    def _title(self) -> str:
-        plane = self._picture.plane if self._picture else ""
-        return f"{plane} {_AXIS_NAMES[self._axis]} = {self._voxel[self._axis]}"
-
-    def _box(self) -> QRectF:
-        """Where the picture lies: as large as fits, in the middle."""
-        width, height = self._pixmap.width(), self._pixmap.height()
-        scale = min(self.width() / max(width, 1), self.height() / max(height, 1))
-        box = QRectF(0, 0, width * scale, height * scale)
-        box.moveCenter(QPointF(self.width() / 2, self.height() / 2))
-        return box
-
-    def paintEvent(self, event: QPaintEvent) -> None:
-        painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor("#000000"))
-        if self._picture is None:
-            return
-        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-        box = self._box()
-        painter.drawPixmap(box, self._pixmap, QRectF(self._pixmap.rect()))
-        scale = box.width() / self._pixmap.width() * self._picture.zoom
-        x = box.left() + self._picture.cursor[0] * scale
-        y = box.top() + self._picture.cursor[1] * scale
-        painter.setPen(QPen(QColor(palette_of(Theme.DARK).accent), 1))
-        gap = 5
-        painter.drawLine(QPointF(x, 0), QPointF(x, y - gap))
-        painter.drawLine(QPointF(x, y + gap), QPointF(x, self.height()))
-        painter.drawLine(QPointF(0, y), QPointF(x - gap, y))
-        painter.drawLine(QPointF(x + gap, y), QPointF(self.width(), y))
-        font = painter.font()
-        font.setPixelSize(11)
-        painter.setFont(font)
-        text = self._title()
-        width = painter.fontMetrics().horizontalAdvance(text) + 12
-        painter.fillRect(QRectF(4, 4, width, 18), QColor(0, 0, 0, 150))
-        painter.setPen(QColor("#d5dbe3"))
-        painter.drawText(QRectF(10, 4, width, 18), Qt.AlignmentFlag.AlignVCenter, text)
-
-    def mousePressEvent(self, event: QMouseEvent) -> None:
-        if event.button() == Qt.MouseButton.LeftButton:
-            self._choose(event.position())
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        if event.buttons() & Qt.MouseButton.LeftButton:
-            self._choose(event.position())
-
-    def wheelEvent(self, event: QWheelEvent) -> None:
-        self._wheel += event.angleDelta().y()
-        steps = int(self._wheel / 120)
-        self._wheel -= 120 * steps
-        if steps:
-            self.step(steps)
-
-    def step(self, by: int) -> None:
-        """Move the cursor across this slice."""
-        found = list(self._voxel)
-        last = self._shape[self._axis] - 1
-        found[self._axis] = min(max(found[self._axis] + by, 0), last)
-        # The next turn of the wheel goes on from here, drawn or not.
-        self._voxel = (found[0], found[1], found[2])
-        self.voxelChosen.emit(self._voxel)
-
-    def _choose(self, at: QPointF) -> None:
-        from nsdviewer.rendering.slices import voxel_at
-
-        if self._picture is None:
-            return
-        box = self._box()
-        voxel_px = box.width() / self._pixmap.width() * self._picture.zoom
-        column, row = (at.x() - box.left()) / voxel_px, (at.y() - box.top()) / voxel_px
-        self.voxelChosen.emit(voxel_at(self._shape, self._voxel, self._axis, column, row))
+_MOST_ZOOM = 16.0
+_UNDERLAYS = {Underlay.ANATOMY: "anatomy", Underlay.EPI: "EPI"}
+_CROSSHAIR, _WHOLE, _LARGER = "crosshair", "whole slices", "enlarge"
 
 
 class SlicesPanel(QWidget):
@@ -126,21 +28,111 @@ class SlicesPanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
+        self._view: View | None = None
+        self._has_crosshair = True
+        self._voxel_mm: tuple[Workspace, float] | None = None
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(1)
         self.views = tuple(SliceView(axis) for axis in range(3))
         for view in self.views:
-            view.voxelChosen.connect(lambda v: self.wanted.emit({"voxel": v}))
+            view.voxelChosen.connect(self._choose)
+            view.enlarged.connect(self.enlarge)
+            view.zoomReset.connect(self.show_whole)
             row.addWidget(view)
+        self.menu = MenuButton("What the slices are drawn on, crosshair, enlarging", "chip")
+        self.menu.setParent(self)
+        self.menu.chosen.connect(self._choose_in_menu)
+        self.menu.hide()
+
+    # --- inward ------------------------------------------------------------------------------
 
     def show_view(self, before: View | None, after: View) -> None:
+        self._view = after
+        if before is None or state_differs(before, after, "underlay", "slice_zoom"):
+            self._show_menu(after)
         if after.scene is None or after.voxel is None:
             return
-        if not differs(before, after, "scene", "voxel") and not state_differs(
-            before, after, "theme"
-        ):
+        if differs(before, after, "scene", "voxel", "cursor"):
+            self._draw(after)
+
+    def _draw(self, view: View) -> None:
+        if view.scene is None or view.voxel is None:
             return
-        shape = after.workspace.grid
-        for view, picture in zip(self.views, after.scene.slices, strict=True):
-            view.show_slice(picture, after.voxel, shape, after.state.theme)
+        cursor = view.cursor
+        here = cursor is not None and cursor.voxel == view.voxel
+        frame = SliceFrame(
+            voxel=view.voxel,
+            shape=view.workspace.grid,
+            voxel_mm=self._edge_mm(view.workspace),
+            anatomy_mm=cursor.anatomy_mm if cursor is not None and here else None,
+            has_crosshair=self._has_crosshair,
+        )
+        pictures = view.scene.slices or (None, None, None)
+        for slice_view, picture in zip(self.views, pictures, strict=True):
+            slice_view.show_slice(picture, frame)
+
+    def _edge_mm(self, workspace: Workspace) -> float:
+        from nsdviewer.data.spaces.places import Place, voxel_mm_of
+
+        if self._voxel_mm is None or self._voxel_mm[0] is not workspace:
+            place = Place.of(workspace.space)
+            self._voxel_mm = workspace, voxel_mm_of(workspace.files, place, workspace.grid)
+        return self._voxel_mm[1]
+
+    def _show_menu(self, view: View) -> None:
+        state = view.state
+        self.menu.offer(
+            [(f"on the {name}", each, each is state.underlay, True)
+             for each, name in _UNDERLAYS.items()]
+            + [(_CROSSHAIR, _CROSSHAIR, self._has_crosshair, True),
+               (_LARGER, _LARGER, False, state.slice_zoom < _MOST_ZOOM),
+               (_WHOLE, _WHOLE, state.slice_zoom == 1, True)]
+        )  # fmt: skip
+        zoom = f" × {state.slice_zoom:.1f}" if state.slice_zoom > 1 else ""
+        self.menu.say(f"{_UNDERLAYS[state.underlay]}{zoom}")
+        self.menu.show()
+        self._place_menu()
+
+    def _place_menu(self) -> None:
+        self.menu.adjustSize()
+        self.menu.move(self.width() - self.menu.width() - 6, self.height() - self.menu.height() - 6)
+        self.menu.raise_()
+        self.views[-1].leave_free(self.menu.width())
+
+    # --- outward -----------------------------------------------------------------------------
+
+    def enlarge(self, factor: float) -> None:
+        """Enlarge the slices about the cursor."""
+        if self._view is not None:
+            zoom = min(max(self._view.state.slice_zoom * factor, 1.0), _MOST_ZOOM)
+            # Steps up and down again end at 1, not beside it.
+            self.wanted.emit({"slice_zoom": round(zoom, 3), "gesture": "slice zoom"})
+
+    def show_whole(self) -> None:
+        """Show the slices as a whole."""
+        self.wanted.emit({"slice_zoom": 1.0})
+
+    def toggle_crosshair(self) -> None:
+        """Show or hide the cross at the cursor."""
+        self._has_crosshair = not self._has_crosshair
+        if self._view is not None:
+            self._show_menu(self._view)
+            self._draw(self._view)
+
+    def _choose(self, voxel: Voxel, gesture: str) -> None:
+        self.wanted.emit({"voxel": voxel, "gesture": gesture})
+
+    def _choose_in_menu(self, value: object) -> None:
+        if isinstance(value, Underlay):
+            self.wanted.emit({"underlay": value})
+        elif value == _CROSSHAIR:
+            self.toggle_crosshair()
+        elif value == _LARGER:
+            self.enlarge(2.0)
+        else:
+            self.show_whole()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._place_menu()

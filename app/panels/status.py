@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import numpy as np
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton
 
-from app.view import View, differs
+from app.read_out import read_out
+from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, small
 
 _QUIET = frozenset(
-    {"scene", "concept", "card", "list", "thumbnails", "reconstruction", "gallery", "samples",
-     "training", "sheet"}
+    {"scene", "concept", "card", "cursor", "list", "thumbnails", "reconstruction", "gallery",
+     "samples", "training", "sheet"}
 )  # fmt: skip
 
 
@@ -63,36 +63,10 @@ class StatusPanel(QFrame):
         self._message.show()
 
     def show_view(self, before: View | None, after: View) -> None:
-        if after.voxel is not None and differs(before, after, "card", "voxel", "concept_map"):
+        known = differs(before, after, "card", "voxel", "cursor", "concept_map", "layer_maps")
+        if after.voxel is not None and (known or state_differs(before, after, "layers")):
             self.readout.setText(read_out(after))
 
     def _show_progress(self, shown: bool) -> None:
         for widget in (self._message, self._bar, self._cancel):
             widget.setVisible(shown)
-
-
-def read_out(view: View) -> str:
-    """Return what is known of the cursor, in words."""
-    if view.voxel is None:
-        return ""
-    parts = ["vx {}, {}, {}".format(*view.voxel)]
-    card = view.card if view.card is not None and view.card.ijk == view.voxel else None
-    if card is not None and card.vertex is not None:
-        parts.append(f"{card.vertex[0].value} vertex {card.vertex[1]:,}")
-    if card is not None and card.rois:
-        parts.append(", ".join(card.rois))
-    parts.append(_value(view))
-    if card is not None and np.isfinite(card.noise_ceiling):
-        parts.append(f"NC {100 * card.noise_ceiling:.0f} %")
-    return "   ·   ".join(p for p in parts if p)
-
-
-def _value(view: View) -> str:
-    shown_map = view.concept_map
-    if shown_map is None:
-        return ""
-    here = np.flatnonzero((shown_map.ijk == np.array(view.voxel)).all(1))
-    if len(here) == 0:
-        return "no value here"
-    value = f"Δ = {shown_map.values[here[0]]:+.2f} % / unit".replace("-", "−")
-    return value if shown_map.shown[here[0]] else f"{value} (below the noise-ceiling floor)"

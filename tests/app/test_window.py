@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.errors import DataWarning
 from nsdviewer.session import Session
-from nsdviewer.state import UNFOLDED, PIAL, Theme, ViewState
+from nsdviewer.state import PIAL, UNFOLDED, Theme, ViewState
 
 HAS_SCREEN = bool(os.environ.get("DISPLAY")) and os.environ.get("QT_QPA_PLATFORM") != "offscreen"
 
@@ -145,7 +145,7 @@ def test_morph_moves_vertices_and_keeps_colours(window):
     assert np.array_equal(after[0].rgb, before[0].rgb)
     window.request(morph=UNFOLDED)
     assert window.wait_idle()
-    assert window.cortex._slider.value() == window.cortex._slider.maximum()
+    assert window.cortex.pill.slider.value() == window.cortex.pill.slider.maximum()
 
 
 def test_click_on_slice_moves_the_cursor_everywhere(window):
@@ -156,7 +156,7 @@ def test_click_on_slice_moves_the_cursor_everywhere(window):
     assert window.wait_idle()
     view = window.controller.view
     assert view.state.voxel is not None and view.voxel == view.state.voxel == view.card.ijk
-    assert all(s._voxel == view.voxel for s in window.slices.views)
+    assert all(s.cursor_voxel() == view.voxel for s in window.slices.views)
     assert window.status.readout.full_text().startswith("vx {}, {}, {}".format(*view.voxel))
 
 
@@ -375,12 +375,17 @@ def test_nothing_is_cut_off(window, size, theme):
 
     for kind in (QPushButton, QToolButton, QCheckBox):
         for button in window.findChildren(kind):
+            style = getattr(button, "toolButtonStyle", lambda: None)()
+            if style is Qt.ToolButtonStyle.ToolButtonIconOnly and not button.icon().isNull():
+                continue
             if not button.isVisible() or not button.text():
                 continue
             needs = button.fontMetrics().horizontalAdvance(button.text())
             assert button.width() >= needs, f"'{button.text()}' is cut off at {size}"
     for name, panel in window.panels.items():
-        assert panel.isVisible() and panel.width() > 60 and panel.height() > 20, name
+        # The panel of the lesion shares a place with the bars, which are in sight at first.
+        assert panel.isVisible() or name == "lesion", name
+        assert panel.width() > 60 and panel.height() > 20, name
 
 
 def test_qt_leaves_none_as_it_found_it(application):
