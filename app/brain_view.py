@@ -1,4 +1,4 @@
-"""The VTK view of the cortex: draws scenes, says where was clicked and where the camera went."""
+"""The view of the cortex: draws scenes, says where was clicked and where the camera went."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
-from PySide6.QtCore import QEvent, QPointF, QTimer, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QResizeEvent, QWheelEvent
-from PySide6.QtWidgets import QWidget
-from pyvistaqt import QtInteractor
+from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
+from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.cortex_views import StandardView, camera_from, fitted, following, shown_points
+from app.offscreen import OffscreenPlotter
+from app.orbit import enlarged, shifted, turned
 from app.picking import Projected, picture_to_mm, project, vertex_under, vertices_within
 from app.style import palette_of
 from nsdviewer.rendering.brain3d import LABEL_PX, BrainDrawing
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 _DRAG_PX = 4
 _CURSOR_MM = 1.6
 _HOVER_MS = 60
-_POINTS_PER_INCH = 72
+# One notch of a mouse wheel.
+_WHEEL_STEP = 120.0
+_ENLARGE = 1.1
 # Slices that are scrolled through go first: a picture of the cortex takes longer than one of them.
 _CURSOR_MS = 40
 
@@ -45,8 +48,8 @@ class DrawnCursor:
     xyz_mm: tuple[float, float, float]
 
 
-class BrainView(QtInteractor):
-    """An interactor that renders on demand and leaves the keyboard to the window."""
+class BrainView(QWidget):
+    """Draws on demand: left button turns, Shift or middle button shifts, wheel or right enlarges."""
 
     vertexClicked = Signal(object, int)
     vertexHovered = Signal(object)
@@ -54,18 +57,21 @@ class BrainView(QtInteractor):
     rendered = Signal()
 
     def __init__(self, parent: QWidget | None = None, smooth: bool = True) -> None:
-        # On a software renderer multisampling more than doubles the time of a frame.
-        samples = 4 if smooth else 0
-        super().__init__(parent, auto_update=False, multi_samples=samples, lighting="light kit")
-        self.setAcceptDrops(False)
+        super().__init__(parent)
         self.setAccessibleName("Cortex")
-        # VTK renders at each move of the mouse, and the paint that follows would render again.
-        self._Iren.EnableRenderOff()
-        self._drawing = BrainDrawing(self, lambda: LABEL_PX * self.devicePixelRatioF())
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setMouseTracking(True)
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self._offscreen: OffscreenPlotter | None = OffscreenPlotter(smooth)
+        self._plotter = self._offscreen.plotter
+        self._image: QImage | None = None
+        self._drawing = BrainDrawing(self._plotter, lambda: LABEL_PX * self.devicePixelRatioF())
         self._scene: Scene | None = None
         self._cursor: tuple[Hemisphere, int] | None = None
         self._cursor_actor: Any = None
         self._pressed: QPointF | None = None
+        self._dragged = QPointF()
         self._default_camera = True
         self._standard: tuple[StandardView, float] | None = None
         # The standard view that is shown, as long as nobody turns it.
@@ -75,9 +81,14 @@ class BrainView(QtInteractor):
         self._wheel = QTimer(self, singleShot=True, interval=250)
         self._wheel.timeout.connect(self._say_turned)
         self._moved = QTimer(self, singleShot=True, interval=_CURSOR_MS)
-        self._moved.timeout.connect(self.update)
+        self._moved.timeout.connect(self.redraw)
         self._hover = QTimer(self, singleShot=True, interval=_HOVER_MS)
         self._hover.timeout.connect(self._say_hovered)
+
+    def redraw(self) -> None:
+        """Have the picture drawn anew by the next paint."""
+        self._image = None
+        self.update()
 
     @property
     def busy(self) -> bool:
@@ -104,8 +115,7 @@ class BrainView(QtInteractor):
         )
         self._drawing.draw(replace(scene, camera=placed))
         self._place_cursor(cursor)
-        # The next paint renders; a render of ours beside it would draw every picture twice.
-        self.update()
+        self.redraw()
 
     def show_cursor(self, cursor: tuple[Hemisphere, int] | None) -> None:
         """Move the sphere that marks the cursor to a vertex, or hide it."""
@@ -121,7 +131,7 @@ class BrainView(QtInteractor):
                 self._cursor_actor.SetVisibility(False)
             return
         if self._cursor_actor is None:
-            self._cursor_actor = self.add_mesh(
+            self._cursor_actor = self._plotter.add_mesh(
                 pv.Sphere(radius=_CURSOR_MM), ambient=0.7, name="cursor", reset_camera=False,
                 render=False, pickable=False,
             )  # fmt: skip
@@ -137,7 +147,7 @@ class BrainView(QtInteractor):
         wanted = self._fitted(camera) if is_default else camera
         if not np.allclose(wanted, self._drawing.camera(), atol=1e-3):
             self._drawing.set_camera(wanted)
-            self.update()
+            self.redraw()
 
     def look_from(self, view: StandardView, morph: float) -> None:
         """Look from a standard direction once the cortex is drawn with its sides in this shape."""
@@ -145,7 +155,7 @@ class BrainView(QtInteractor):
         if self._scene is not None and self._awaits(self._scene):
             self._drawing.set_camera(self._standard_camera(self._scene))
             self._say_camera()
-            self.update()
+            self.redraw()
 
     # --- read back ---------------------------------------------------------------------------
 
@@ -268,73 +278,85 @@ class BrainView(QtInteractor):
 
     # --- Qt events: the keyboard belongs to the window, a click is no drag --------------------
 
-    def resizeGL(self, width: int, height: int) -> None:
-        super().resizeGL(width, height)
-        # Letters are asked for in pixels of the screen; a density would enlarge them once more.
-        self._RenderWindow.SetDPI(_POINTS_PER_INCH)
-
-    def paintGL(self) -> None:
-        self._Iren.EnableRenderOn()
-        super().paintGL()
-        self._Iren.EnableRenderOff()
-        self.rendered.emit()
+    def paintEvent(self, event: QPaintEvent) -> None:
+        if self._offscreen is None:
+            return
+        drawn_anew = self._image is None
+        density = self.devicePixelRatioF()
+        if self._image is None:
+            width, height = (max(round(n * density), 1) for n in (self.width(), self.height()))
+            self._image = self._offscreen.picture(width, height)
+            self._image.setDevicePixelRatio(density)
+        QPainter(self).drawImage(0, 0, self._image)
+        if drawn_anew:
+            self.rendered.emit()
 
     def close(self) -> bool:
-        is_closed = bool(super().close())
-        # Context and surface are Qt's. A wrapper that outlives them answers for whatever comes to
-        # lie at their address, and calls its methods: a crash, or a menu bar that is a surface.
-        self._forget_context()
-        return is_closed
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        event.ignore()
-
-    def keyReleaseEvent(self, event: QKeyEvent) -> None:
-        event.ignore()
+        if self._offscreen is not None:
+            self._offscreen.close()
+            self._offscreen = None
+        return bool(super().close())
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
-        self._pressed = event.position()
+        self._pressed = self._dragged = event.position()
         self._hover.stop()
         self.vertexHovered.emit(None)
-        super().mousePressEvent(event)
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         if self._pressed is not None:
-            super().mouseMoveEvent(event)
-            self.update()
+            self._drag(event)
             return
         self._hovered = event.position()
         if not self._hover.isActive():
             self._hover.start()
 
+    def _drag(self, event: QMouseEvent) -> None:
+        by = (event.position() - self._dragged) / max(self.height(), 1)
+        self._dragged = event.position()
+        buttons = event.buttons()
+        camera = self.seen_from()
+        if buttons & Qt.MouseButton.RightButton:
+            camera = enlarged(camera, float(np.exp(-2 * by.y())))
+        elif (
+            buttons & Qt.MouseButton.MiddleButton
+            or event.modifiers() & Qt.KeyboardModifier.ShiftModifier
+        ):
+            camera = shifted(camera, by.x(), by.y())
+        else:
+            camera = turned(camera, by.x(), by.y())
+        self._drawing.set_camera(camera)
+        self.redraw()
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        super().mouseReleaseEvent(event)
         if self._pressed is None:
             return
         moved = event.position() - self._pressed
         self._pressed = None
         if moved.manhattanLength() > _DRAG_PX:
             self._say_turned()
-        elif (found := self.vertex_at(event.position())) is not None:
+        elif event.button() == Qt.MouseButton.LeftButton and (
+            found := self.vertex_at(event.position())
+        ):
             self.vertexClicked.emit(*found)
 
     def leaveEvent(self, event: QEvent) -> None:
-        super().leaveEvent(event)
         self._hover.stop()
         self.vertexHovered.emit(None)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
-        super().wheelEvent(event)
-        self.update()
+        notches = event.angleDelta().y() / _WHEEL_STEP
+        self._drawing.set_camera(enlarged(self.seen_from(), _ENLARGE**notches))
+        self.redraw()
         self._wheel.start()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        super().resizeEvent(event)
+        self._image = None
         if self._scene is not None and self._default_camera:
             self._drawing.set_camera(self._fitted(self._scene.camera))
 
     def contextMenuEvent(self, event: Any) -> None:
-        event.ignore()
+        # The right button enlarges.
+        event.accept()
 
 
 def _has_shape_of(before: Scene | None, after: Scene) -> bool:

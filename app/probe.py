@@ -1,4 +1,4 @@
-"""Whether OpenGL works here, asked in a child process, which may crash without harm."""
+"""Whether OpenGL draws here, asked in a child process, which may crash without harm."""
 
 import multiprocessing
 import os
@@ -6,7 +6,6 @@ import platform
 from multiprocessing.connection import Connection
 
 _TIMEOUT_S = 30.0
-_LEAST_VERSION = (3, 2)
 
 
 def machine_key() -> str:
@@ -23,11 +22,10 @@ def machine_key() -> str:
 
 HARDWARE, SOFTWARE = "hardware", "software"
 _SOFTWARE_NAMES = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", "basic render")
-_GL_RENDERER = 0x1F01
 
 
 def probe_opengl() -> str:
-    """Say whether OpenGL 3.2 works in a Qt program.
+    """Say whether pictures can be drawn with OpenGL.
 
     Returns
     -------
@@ -51,23 +49,19 @@ def probe_opengl() -> str:
 
 
 def _try(answer: Connection) -> None:
-    from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext, QSurfaceFormat
+    from nsdviewer.rendering.loading import load_before_opengl
 
-    wanted = QSurfaceFormat()
-    wanted.setVersion(*_LEAST_VERSION)
-    wanted.setProfile(QSurfaceFormat.OpenGLContextProfile.CoreProfile)
-    QSurfaceFormat.setDefaultFormat(wanted)
-    application = QGuiApplication(["probe"])
-    gl = QOpenGLContext()
-    surface = QOffscreenSurface()
-    surface.create()
-    if not gl.create() or not gl.makeCurrent(surface):
-        answer.send("This display offers no OpenGL.")
-    elif (gl.format().majorVersion(), gl.format().minorVersion()) < _LEAST_VERSION:
-        version = f"{gl.format().majorVersion()}.{gl.format().minorVersion()}"
-        answer.send(f"This display offers OpenGL {version}; the cortex needs 3.2.")
+    load_before_opengl()
+    import pyvista as pv
+
+    # The same way as the window draws: beside the screen.
+    with pv.vtk_verbosity("off"):
+        plotter = pv.Plotter(off_screen=True, window_size=[64, 64])
+        plotter.add_mesh(pv.Sphere(), color="white")
+        picture = plotter.screenshot(return_img=True)
+        renderer = str(plotter.render_window.ReportCapabilities()).lower()
+    if picture is None or picture.min() == picture.max():
+        answer.send("OpenGL starts here but draws nothing.")
     else:
-        renderer = str(gl.functions().glGetString(_GL_RENDERER)).lower()
         answer.send(SOFTWARE if any(n in renderer for n in _SOFTWARE_NAMES) else HARDWARE)
-    gl.doneCurrent()
-    del gl, surface, application
+    plotter.close()

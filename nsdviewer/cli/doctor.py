@@ -13,7 +13,7 @@ from nsdviewer.resources import resource_path
 
 _PACKAGES = (
     "nsdviewer", "torch", "torchvision", "open_clip_torch", "transformers", "numpy", "distributed",
-    "nibabel", "nilearn", "h5py", "pyvista", "pyvistaqt", "vtk", "PySide6-Essentials", "pyqtgraph",
+    "nibabel", "nilearn", "h5py", "pyvista", "vtk", "PySide6-Essentials", "pyqtgraph",
 )  # fmt: skip
 # In a child process: a broken driver ends the process that asks, not this one.
 _PROBE = (

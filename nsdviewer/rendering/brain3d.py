@@ -9,8 +9,8 @@ import pyvista as pv
 from numpy.typing import NDArray
 from vtkmodules.vtkRenderingCore import vtkTextActor
 
+from nsdviewer.rendering.draw_order import DrawOrder, draw_order
 from nsdviewer.rendering.label_places import place_labels
-from nsdviewer.rendering.loading import load_before_opengl
 from nsdviewer.rendering.scene import HemisphereScene, Scene
 from nsdviewer.rendering.theme import PALETTES
 from nsdviewer.state import Camera, Hemisphere, Theme
@@ -28,6 +28,7 @@ class _Drawn:
     mesh: pv.PolyData
     actor: Any
     scene: HemisphereScene
+    order: DrawOrder
     lines: dict[str, Any] = field(default_factory=dict)
 
 
@@ -46,6 +47,10 @@ class BrainDrawing:
         self._theme: Theme | None = None
         self._labels = _LabelLayer(plotter, label_px)
         plotter.enable_parallel_projection()
+        # One light that goes with the camera: each further one costs a software renderer more than
+        # the whole map.
+        plotter.remove_all_lights()
+        plotter.add_light(pv.Light(light_type="camera light", position=(0.25, 0.5, 1.0)))
 
     def draw(self, scene: Scene, labels: bool = True) -> None:
         """Show `scene`; the caller renders."""
@@ -67,8 +72,8 @@ class BrainDrawing:
         """Change the colours of a hemisphere that is drawn already."""
         drawn = self._drawn[hemisphere]
         if drawn.scene.rgb is not rgb:
-            drawn.mesh.point_data["rgb"][:] = rgb
-            drawn.mesh.Modified()
+            np.take(rgb, drawn.order.vertices, axis=0, out=np.asarray(drawn.mesh.point_data["rgb"]))
+            drawn.mesh.point_data["rgb"].VTKObject.Modified()
             drawn.scene = replace(drawn.scene, rgb=rgb)
 
     def set_camera(self, camera: Camera) -> None:
@@ -97,8 +102,9 @@ class BrainDrawing:
         else:
             before = drawn.scene
             if before.vertices is not scene.vertices:
-                drawn.mesh.points[:] = np.nan_to_num(scene.vertices)
-                drawn.mesh.point_data["Normals"][:] = scene.normals
+                taken = drawn.order.vertices
+                drawn.mesh.points[:] = scene.vertices[taken]
+                drawn.mesh.point_data["Normals"][:] = scene.normals[taken]
                 drawn.mesh.GetPoints().Modified()
                 drawn.mesh.Modified()
             self.recolour(scene.hemisphere, scene.rgb)
@@ -110,10 +116,11 @@ class BrainDrawing:
             self._draw_lines(drawn, "border", scene.borders, palette.layer_border, _BORDER_PX)
 
     def _add(self, scene: HemisphereScene) -> _Drawn:
-        faces = np.insert(scene.faces, 0, 3, axis=1).ravel()
-        mesh = pv.PolyData(np.nan_to_num(scene.vertices), faces)
-        mesh.point_data["rgb"] = scene.rgb.copy()
-        mesh.point_data["Normals"] = scene.normals.copy()
+        order = draw_order(scene.vertices, scene.faces)
+        faces = np.insert(order.faces, 0, 3, axis=1).ravel()
+        mesh = pv.PolyData(scene.vertices[order.vertices], faces)
+        mesh.point_data["rgb"] = scene.rgb[order.vertices]
+        mesh.point_data["Normals"] = scene.normals[order.vertices]
         mesh.GetPointData().SetActiveNormals("Normals")
         actor = self._plotter.add_mesh(
             mesh,
@@ -121,14 +128,17 @@ class BrainDrawing:
             rgb=True,
             name=f"cortex-{scene.hemisphere.value}",
             smooth_shading=False,
-            ambient=0.35,
+            ambient=0.42,
             diffuse=0.7,
             specular=0.05,
             reset_camera=False,
             render=False,
         )
         actor.prop.interpolation = "Gouraud"
-        self._drawn[scene.hemisphere] = _Drawn(mesh, actor, scene)
+        if order.outward:
+            # The far side of a closed surface is never seen.
+            actor.prop.culling = "back" if order.outward > 0 else "front"
+        self._drawn[scene.hemisphere] = _Drawn(mesh, actor, scene, order)
         return self._drawn[scene.hemisphere]
 
     def _remove(self, hemisphere: Hemisphere) -> None:
@@ -224,22 +234,6 @@ class _LabelLayer:
         text.SetColor(*pv.Color(palette.text).float_rgb)
         text.SetBackgroundColor(*pv.Color(palette.canvas).float_rgb)
         text.SetBackgroundOpacity(_LABEL_GROUND)
-
-
-def render_brain(scene: Scene, width_px: int, height_px: int) -> NDArray[np.uint8]:
-    """Return (height_px, width_px, 3) of the cortex, drawn without a window and without names."""
-    load_before_opengl()
-    # Without a display VTK tries one, says so, and goes on with EGL.
-    with pv.vtk_verbosity("off"):
-        plotter = pv.Plotter(
-            off_screen=True, window_size=[width_px, height_px], lighting="light kit"
-        )
-        try:
-            plotter.enable_anti_aliasing("ssaa")
-            BrainDrawing(plotter).draw(scene, labels=False)
-            return np.asarray(plotter.screenshot(return_img=True), dtype=np.uint8)
-        finally:
-            plotter.close()
 
 
 def project_labels(

@@ -4,13 +4,17 @@ Neighbouring regions crowd. Names of larger regions are placed first; where a na
 another it moves aside a little, and where there is no room near its region it is left out.
 """
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.rendering.scene import HemisphereScene
-from nsdviewer.state import Camera
+if TYPE_CHECKING:
+    from nsdviewer.rendering.scene import HemisphereScene
+    from nsdviewer.state import Camera
 
 # A surface that turns away further than this does not show its name.
 _LEAST_FACING = 0.1

@@ -46,7 +46,7 @@ def render_cortex(
     picture = np.empty((height_px, width_px, 3), np.uint8)
     # Without a display VTK tries one, says so, and goes on with EGL.
     with pv.vtk_verbosity("off"):
-        plotter = pv.Plotter(off_screen=True, window_size=size, lighting="light kit")
+        plotter = pv.Plotter(off_screen=True, window_size=size, lighting="none")
         try:
             plotter.enable_anti_aliasing("ssaa")
             drawing = BrainDrawing(plotter)

@@ -10,7 +10,6 @@ from PIL import Image
 
 from nsdviewer.data.spaces.places import Place
 from nsdviewer.errors import RequestError, SpaceError
-from nsdviewer.rendering.brain3d import render_brain
 from nsdviewer.rendering.colours import paint_of
 from nsdviewer.rendering.cortex import shape_hemisphere, vertex_normals
 from nsdviewer.rendering.figure import export_figure
@@ -18,6 +17,7 @@ from nsdviewer.rendering.layers import LayerMap, ShownLayer
 from nsdviewer.rendering.outlines import outline_topology
 from nsdviewer.rendering.scene import resolve
 from nsdviewer.rendering.slices import draw_slice, voxel_at
+from nsdviewer.rendering.view_cortex import render_cortex
 from nsdviewer.session.scenes import collect, map_of, scene_of
 from nsdviewer.state import INFLATED, PIAL, UNFOLDED, LayerChoice, Sides, Theme, Unfolding
 from tests.conftest import Subject
@@ -25,13 +25,13 @@ from tests.conftest import Subject
 
 def test_the_same_state_draws_the_same_picture(mini: Subject) -> None:
     first, second = (scene_of(mini.workspace, mini.state) for _ in range(2))
-    np.testing.assert_array_equal(render_brain(first, 300, 200), render_brain(second, 300, 200))
+    np.testing.assert_array_equal(render_cortex(first, 300, 200), render_cortex(second, 300, 200))
 
 
 def test_the_map_is_in_the_picture(mini: Subject) -> None:
     state = mini.state.replace(concept="animal - tool")
     pictures = [
-        render_brain(scene_of(mini.workspace, s), 300, 200)
+        render_cortex(scene_of(mini.workspace, s), 300, 200)
         for s in (state, state.replace(concept="tool - animal"), state.replace(concept=""))
     ]
     assert (pictures[0] != pictures[1]).any()

@@ -88,15 +88,26 @@ def _starts(state: ViewState, folder: Path) -> dict[str, float | None]:
             check=True, capture_output=True, text=True,
         )  # fmt: skip
         rows.append([float(v) for v in done.stdout.split()])
-    shown, whole, memory = (statistics.median(column) for column in zip(*rows[1:], strict=True))
+    shown, picture, whole, memory = (
+        statistics.median(column) for column in zip(*rows[1:], strict=True)
+    )
     napari = peers.napari_start_s()
-    print(f"window shown {shown:.2f} s (2 s), all of it drawn {whole:.2f} s (first picture 4 s)")
+    print(
+        f"window shown {shown:.2f} s (2 s), first picture {picture:.2f} s (4 s), nothing under way "
+        f"{whole:.2f} s, {memory:.0f} MiB"
+    )
     print(
         f"napari shown and drawn {napari:.2f} s: {napari / shown:.1f} × ours (≥ 2)"
         if napari
         else f"napari is not measured: {peers.NAPARI} names no Python that has it"
     )
-    return {"shown_s": shown, "whole_s": whole, "memory_mib": memory, "napari_s": napari}
+    return {
+        "shown_s": shown,
+        "picture_s": picture,
+        "whole_s": whole,
+        "memory_mib": memory,
+        "napari_s": napari,
+    }
 
 
 def _in_window(state: ViewState, folder: Path, title: str) -> dict[str, Any]:
@@ -147,8 +158,8 @@ def _verdict(found: dict[str, Any]) -> list[str]:
     if times_faster < 15:
         missed.append(f"only {times_faster:.1f} × faster than plot_surf")
     start = found["start"]
-    if start["shown_s"] > 2 or start["whole_s"] > 4:
-        missed.append(f"start: shown {start['shown_s']:.2f} s, whole {start['whole_s']:.2f} s")
+    if start["shown_s"] > 2 or start["picture_s"] > 4:
+        missed.append(f"start: shown {start['shown_s']:.2f} s, picture {start['picture_s']:.2f} s")
     if start["napari_s"] and start["shown_s"] > start["napari_s"] / 2:
         missed.append("the window takes more than half of napari's start")
     for law in ("cursor", "lesion"):

@@ -91,8 +91,10 @@ def _turn_ms(window: MainWindow, watch: Stopwatch) -> float:
     view = window.cortex.view3d
 
     def turn(k: int) -> None:
-        view.camera.azimuth += 5
-        view.render()
+        camera = view._plotter.camera
+        camera.azimuth += 5
+        view.redraw()
+        view.repaint()
 
     found = watch.median_ms(turn, lambda k: True, N_REPEATS)
     window.request(camera=())
