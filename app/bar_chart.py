@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 _ROW_PX = 19
 _BAR_PX = 9
 _NAME_PX, _VALUE_PX = 66, 52
+_MOST_DIGITS = 5
 
 
 def ends_of(bar: RoiBar) -> tuple[float, float]:
@@ -48,6 +50,7 @@ class BarChart(QWidget):
         self._message = ""
         self._unit = ""
         self._row = -1
+        self._digits = 2
         self.setMouseTracking(True)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
@@ -56,7 +59,11 @@ class BarChart(QWidget):
         """Draw `bars`, or say `message` where there are none."""
         self.bars, self._theme, self._message, self._unit = bars, theme, message, unit
         self._row = min(self._row, len(bars) - 1)
-        said = "; ".join(f"{b.name} {b.mean_psc:+.2f}, {_said_ends(b, 2)}" for b in bars)
+        self._digits = _digits_for(self._reach())
+        digits = self._digits
+        said = "; ".join(
+            f"{b.name} {_number(b.mean_psc, digits)}, {_said_ends(b, digits)}" for b in bars
+        )
         self.setAccessibleName(f"Concept by region, {unit}: {said}")
         self.updateGeometry()
         self.update()
@@ -66,14 +73,14 @@ class BarChart(QWidget):
 
     def tip(self, row: int) -> str:
         """Return what is known of one bar."""
-        bar = self.bars[row]
-        value = f"{bar.name}: {_number(bar.mean_psc, 3)} {self._unit}"
+        bar, digits = self.bars[row], self._digits + 1
+        value = f"{bar.name}: {_number(bar.mean_psc, digits)} {self._unit}"
         if bar.interval_psc is not None:
             return (
-                f"{value}, {_said_ends(bar, 3)}: 90 % interval over resampled pictures of the mean "
-                f"of {bar.n_voxels} voxels. No penalty shrinks it, as one does the map."
+                f"{value}, {_said_ends(bar, digits)}: 90 % interval over resampled pictures of the "
+                f"mean of {bar.n_voxels} voxels. No penalty shrinks it, as one does the map."
             )
-        return f"{value} {_said_ends(bar, 3)} (mean ± s.e.m. over {bar.n_voxels} voxels)"
+        return f"{value} {_said_ends(bar, digits)} (mean ± s.e.m. over {bar.n_voxels} voxels)"
 
     def event(self, event: QEvent) -> bool:
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
@@ -82,6 +89,10 @@ class BarChart(QWidget):
                 QToolTip.showText(event.globalPos(), f"{self.tip(row)}\nClick: cursor to its peak")
             return True
         return super().event(event)
+
+    def _reach(self) -> float:
+        """Return the largest value that is drawn."""
+        return max((abs(end) for bar in self.bars for end in ends_of(bar)), default=1.0) or 1.0
 
     def _row_at(self, y: float) -> int:
         row = int(y / _ROW_PX)
@@ -132,7 +143,7 @@ class BarChart(QWidget):
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft, self._message)
             return
         left, right = _NAME_PX, self.width() - _VALUE_PX
-        reach = max(abs(end) for bar in self.bars for end in ends_of(bar)) or 1.0
+        reach = self._reach()
         middle, half = (left + right) / 2, (right - left) / 2 - 2
         if self._row >= 0:
             painter.setPen(Qt.PenStyle.NoPen)
@@ -164,7 +175,7 @@ class BarChart(QWidget):
         painter.drawLine(QPointF(low, y), QPointF(high, y))
         text_at(painter, QPointF(0, y), bar.name, Qt.AlignmentFlag.AlignLeft)
         painter.setPen(QColor(colours.muted))
-        text_at(painter, QPointF(self.width() - 4, y), _number(bar.mean_psc, 2),
+        text_at(painter, QPointF(self.width() - 4, y), _number(bar.mean_psc, self._digits),
                 Qt.AlignmentFlag.AlignRight)  # fmt: skip
 
 
@@ -173,6 +184,11 @@ def _said_ends(bar: RoiBar, digits: int) -> str:
         return f"± {bar.sem_psc:.{digits}f}"
     low, high = bar.interval_psc
     return f"{_number(low, digits)} to {_number(high, digits)}"
+
+
+def _digits_for(reach: float) -> int:
+    """Return how many digits after the point tell bars apart that reach so far."""
+    return min(max(2, 1 - math.floor(math.log10(reach))), _MOST_DIGITS)
 
 
 def _number(value: float, digits: int) -> str:

@@ -111,10 +111,28 @@ class TileRow(QWidget):
             value.setText(tile.value)
             for widget in (picture, name, value):
                 widget.setToolTip(tile.explained)
+        has_values = any(tile.value for tile in tiles)
+        for value in self.values:
+            value.setVisible(has_values)
+
+    def set_outdated(self, is_outdated: bool) -> None:
+        """Say whether the tiles are of what was reconstructed before."""
+        for picture in self.pictures:
+            picture.set_faded(is_outdated)
 
     def _choose(self, k: int) -> None:
         if k < len(self._tiles) and self._tiles[k].request is not None:
             self.wanted.emit(self._tiles[k].request)
+
+
+def is_outdated(view: View) -> bool:
+    """Return whether what the row shows is being computed anew."""
+    made_by = {
+        BenchRow.SEEDS: {"gallery"},
+        BenchRow.CONTROLS: {"controls", "training_vectors"},
+        BenchRow.NEAREST: {"nearest", "training_vectors"},
+    }
+    return bool(made_by[view.state.bench] & view.pending)
 
 
 def tiles_of(view: View) -> tuple[Tile, ...]:

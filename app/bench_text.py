@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from nsdviewer.session.reconstruction import Reconstruction
 
 
+def bare_title(view: View) -> str:
+    """Return what stands over the bench while nothing is decoded."""
+    trials = view.state.trials
+    if not trials:
+        return "no trial selected"
+    return f"trial {trials[0]:,}" if len(trials) == 1 else f"{len(trials):,} trials"
+
+
 def seen_note(found: Reconstruction | None) -> str:
     """Return what stands below the seen picture."""
     if found is None:
@@ -37,8 +45,8 @@ def painted_note(view: View) -> str:
         return f"{what} · still {found.painted_by if same else found.title}"
     if found.painted is None:
         return "not painted"
-    scaled = f" · {found.scaling}" if found.scaling else ""
-    return f"reconstructed · {found.painted_by}{scaled}"
+    # What was done to the responses comes first: the line may be cut off.
+    return f"{found.scaling or 'reconstructed'} · {found.painted_by}"
 
 
 def painted_reason(view: View) -> str:

@@ -88,6 +88,9 @@ class SayingPicture(Picture):
 
     def say(self, sentence: str) -> None:
         """Say why there is no picture."""
+        # A repaint that shows nothing else delays the slice under the mouse wheel.
+        if sentence == self._said:
+            return
         self._said = sentence
         self.setToolTip(sentence)
         self.update()
@@ -154,7 +157,6 @@ class PaintedPicture(SayingPicture):
 
     def set_painting(self, painting: bool) -> None:
         """Offer to stop while a picture is on its way."""
-        # A repaint that shows nothing else delays the slice under the mouse wheel.
         if self.cancel.isHidden() != painting:
             return
         self.cancel.setVisible(painting)

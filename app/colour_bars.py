@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QPoint, QPointF, QRect, Qt, Signal
+from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from nsdviewer.rendering.colours import ColourBar
 
 MOST_BARS = 3
-BAR_PX = (176, 128)
+BAR_PX = (186, 128)
 _X, _WIDTH, _AIR = 122, 12, 8
 _LINE_PX = 14
+_VEIL = 190
 _KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 _LEFT = Qt.AlignmentFlag.AlignLeft
 
@@ -127,13 +128,22 @@ class ColourBarView(QWidget):
         ][:4]
         for row, line in enumerate(lines):
             at = QPointF(_X - 8, _AIR + 7 + _LINE_PX * row)
-            text_at(painter, at, line, Qt.AlignmentFlag.AlignRight)
+            self._say(painter, at, line, Qt.AlignmentFlag.AlignRight)
         # The test's words stand at the foot, clear of the title.
         said = break_lines(bar.said, painter.fontMetrics(), _X - 10, 2) if bar.said else []
         foot = self.height() - _AIR - 6
         for row, line in enumerate(reversed(said)):
             at = QPointF(_X - 8, foot - _LINE_PX * row)
-            text_at(painter, at, line, Qt.AlignmentFlag.AlignRight)
+            self._say(painter, at, line, Qt.AlignmentFlag.AlignRight)
+
+    def _say(self, painter: QPainter, at: QPointF, line: str, align: Qt.AlignmentFlag) -> None:
+        """Write a line that stays readable where the cortex reaches behind it."""
+        width = painter.fontMetrics().horizontalAdvance(line)
+        left = at.x() if align is _LEFT else at.x() - width
+        veil = QColor(palette_of(self._theme).canvas)
+        veil.setAlpha(_VEIL)
+        painter.fillRect(QRectF(left - 3, at.y() - _LINE_PX / 2, width + 6, _LINE_PX), veil)
+        text_at(painter, at, line, align)
 
     def _paint_ends(self, painter: QPainter) -> None:
         bar, colours = self._bar, palette_of(self._theme)
@@ -142,7 +152,7 @@ class ColourBarView(QWidget):
         painter.setPen(QColor(colours.text))
         for value in (bar.high, 0.0, bar.low) if bar.low < 0 else (bar.high, bar.low):
             y = min(max(self._y(value), _AIR + 6), self.height() - _AIR - 6)
-            text_at(painter, QPointF(_X + 18, y), _number(value, bar.low < 0), _LEFT)
+            self._say(painter, QPointF(_X + 18, y), _number(value, bar.low < 0), _LEFT)
         if bar.threshold <= 0:
             return
         painter.setPen(QPen(QColor(colours.text), 1))
@@ -218,4 +228,6 @@ def _number(value: float, signed: bool) -> str:
     if value == 0:
         return "0"
     digits = ".2g" if abs(value) < 100 else ".0f"
-    return f"{value:{'+' if signed else ''}{digits}}".replace("-", "−")
+    said = f"{value:{'+' if signed else ''}{digits}}".replace("-", "−")
+    # Beside the bar there is no room for zeros that say nothing.
+    return said.replace("0.0", ".0", 1) if abs(value) < 0.1 else said

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.rendering.colours import colour_bar, paint_of
 from nsdviewer.rendering.cortex import curvature_rgb, default_camera, vertex_rgb
@@ -112,7 +113,13 @@ class Composer:
     def compose(self, state: ViewState, made: Made | None = None) -> Composed:
         """Return the scene of `state`; what nobody has made yet is not in it."""
         made = made or Made()
-        shown_map = made.tested if made.tested is not None else self.concept_map(state)
+        shown_map, why_not = made.tested, ""
+        if shown_map is None:
+            try:
+                shown_map = self.concept_map(state)
+            except NsdViewerError as error:
+                # The cortex and the slices stand without it.
+                why_not = f"The concept map is not shown. {error}"
         maps = self._maps(state, shown_map, made.maps)
         paints = self._paints(state, maps)
         shaped = self._arrays(state, shown_map, maps)
@@ -130,9 +137,9 @@ class Composer:
                 lambda: tuple(colour_bar(paint, state.theme) for paint in reversed(paints)),
             ),
             roi_bars=arrays.roi_bars,
-            **self._trial(state, made.reconstruction),
+            **self._trial(_as_shown(state, shown_map), made.reconstruction),
             simulated=arrays.simulated,
-            notices=arrays.notices,
+            notices=(*arrays.notices, why_not) if why_not else arrays.notices,
         )
         return Composed(scene, shown_map, voxel)
 
@@ -288,3 +295,9 @@ class Composer:
         value = make()
         self._kept[name] = (key, value)
         return value
+
+
+def _as_shown(state: ViewState, shown_map: ConceptMap | None) -> ViewState:
+    """Return what a scene says of its map: no test while the untested map is shown."""
+    is_tested = shown_map is not None and shown_map.evidence is not None
+    return state if is_tested else state.replace(statistic=_UNTESTED)

@@ -14,7 +14,7 @@ from nsdviewer.state import Theme
 
 _ROW_PX = 24
 _POPUP_PX = 260
-_CHIP_PX = 4
+_CHIP_PX = 2
 _WASH = 0.7
 
 

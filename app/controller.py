@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.results import RESULTS, Result
+from app.results import OPENING, RESULTS, Result
 from app.tasks import Lane, OnError, Tasks
 from app.thumbnail_reading import FoundThumbnails, read_thumbnails
 from app.view import View
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from nsdviewer.rendering.view_kinds import ExportRequest
     from nsdviewer.session import Session
 
+# Of what is longer the first sentence is said, and all of it stands in the details.
+_LONGEST = 300
 _HOME = frozenset({"subject", "space", "version"})
 
 
@@ -42,12 +44,14 @@ class Controller(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.tasks = Tasks(self)
-        self.tasks.failed.connect(self.failed)
+        self.tasks.failed.connect(self._say_fault)
         self.view: View | None = None
         self.session: Session | None = None
         self._dirty: set[str] = set()
         self._pending: set[str] = set()
         self._watched: frozenset[str] = frozenset()
+        # Those that the opening still waits for, step by step; see `OPENING`.
+        self._steps: list[set[str]] = []
         self._concept_text = ""
         self._concept_timer = QTimer(self, singleShot=True, interval=150)
         self._concept_timer.timeout.connect(self._submit_concept)
@@ -149,21 +153,27 @@ class Controller(QObject):
             self.session.changed.disconnect(self._on_changed)
         self.session = session
         session.changed.connect(self._on_changed)
+        # Results about the session before are dropped, and must not hold up those about this one.
+        for name in self._pending:
+            self.tasks.cancel(name)
         self._dirty, self._pending = {result.name for result in RESULTS}, set()
-        self._show(
-            View(
-                workspace=session.workspace,
-                state=session.state,
-                choices=opened.choices,
-                composer=opened.composer,
-                watched=self._watched,
-                embedding_title=opened.embedding_title,
-                scene=opened.composed.scene,
-                concept_map=opened.composed.concept_map,
-                voxel=opened.composed.voxel,
-            )
-        )
+        self._steps = [set(step) for step in OPENING]
+        before, self.view = self.view, View(
+            workspace=session.workspace,
+            state=session.state,
+            choices=opened.choices,
+            composer=opened.composer,
+            watched=self._watched,
+            embedding_title=opened.embedding_title,
+            scene=opened.composed.scene,
+            concept_map=opened.composed.concept_map,
+            voxel=opened.composed.voxel,
+        )  # fmt: skip
         self._compute_what_is_missing()
+        self.viewChanged.emit(before, self.view)
+        if opened.why_not:
+            first = opened.why_not.split(". ")[0].removesuffix(".")
+            self.failed.emit(f"Not everything can be decoded here. {first}.", opened.why_not)
 
     # --- states to jobs ----------------------------------------------------------------------
 
@@ -188,12 +198,33 @@ class Controller(QObject):
         view = self.view
         if view is None:
             return
+        due = []
         for result in RESULTS:
-            if result.name in self._dirty and result.is_wanted(view):
-                if any(self._will_come(name, view) for name in result.waits_for):
-                    continue
+            if result.name not in self._dirty or self._is_early(result):
+                continue
+            if not result.is_wanted(view):
+                if result.name in self._pending:
+                    # Nobody asks for it any more, and others wait for it or its thread.
+                    self.tasks.cancel(result.name)
+            elif not any(self._will_come(name, view) for name in result.waits_for):
                 self._dirty.discard(result.name)
-                self._submit_result(result)
+                self._pending.add(result.name)
+                due.append(result)
+        # Work looks at what else is under way.
+        self.view = view.replace(pending=frozenset(self._pending))
+        for result in due:
+            self._submit_result(result)
+
+    def _is_early(self, result: Result) -> bool:
+        """Whether a subject is being opened, and others come first."""
+        return bool(self._steps) and result.name not in OPENING[len(OPENING) - len(self._steps)]
+
+    def _note_arrival(self, name: str) -> None:
+        if self._steps:
+            self._steps[0].discard(name)
+            # A slow generator must not hold up the rest.
+            while self._steps and not self._steps[0] - {"reconstruction"}:
+                self._steps.pop(0)
 
     def _will_come(self, name: str, view: View) -> bool:
         if name in self._pending:
@@ -204,7 +235,6 @@ class Controller(QObject):
         view, session = self.view, self.session
         if view is None:
             return
-        self._pending.add(result.name)
 
         def run(ticket: Ticket) -> dict[str, Any]:
             def show(fields: dict[str, Any]) -> None:
@@ -222,6 +252,7 @@ class Controller(QObject):
             if session is not self.session:
                 return
             self._pending.discard(result.name)
+            self._note_arrival(result.name)
             self._update(**fields)
 
         def fail(error: BaseException) -> None:
@@ -303,7 +334,21 @@ class Controller(QObject):
         try:
             change(self.session)
         except NsdViewerError as error:
-            self.failed.emit(str(error), "")
+            self._say_fault(str(error), "")
+
+    def _say_fault(self, sentence: str, details: str) -> None:
+        root = self.session.workspace.root if self.session is not None else None
+        if root is not None and not root.is_there:
+            # What is missing in it is no news, and its advice is of no use.
+            details = "\n".join(part for part in (sentence, details) if part)
+            sentence = (
+                f"The data folder {root.path} is gone, so what is asked for cannot be shown; bring "
+                "it back and ask again."
+            )
+        elif len(sentence) > _LONGEST and ". " in sentence:
+            details = "\n".join(part for part in (sentence, details) if part)
+            sentence = sentence.split(". ")[0] + "."
+        self.failed.emit(sentence, details)
 
     def _update(self, **changes: Any) -> None:
         """Show a view with changes, and have computed what depends on them."""
@@ -314,12 +359,7 @@ class Controller(QObject):
         self._outdate({result.name for result in RESULTS if result.follows & arrived})
         self.view = view.replace(**changes)
         self._compute_what_is_missing()
-        self.view = self.view.replace(pending=frozenset(self._pending))
         self.viewChanged.emit(view, self.view)
-
-    def _show(self, after: View) -> None:
-        before, self.view = self.view, after
-        self.viewChanged.emit(before, after)
 
 
 def _work() -> Any:

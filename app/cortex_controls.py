@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt, QTimer, Signal
 from PySide6.QtWidgets import (
-    QButtonGroup,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -207,11 +206,8 @@ class ShapePill(QFrame):
         row.setSpacing(0)
         row.addWidget(self._flat)
         row.addWidget(self._sphere)
-        # One of the two is what the slider's right end stands for.
-        self._group = QButtonGroup(self)
-        for button in (self._flat, self._sphere):
+        for button in (self._pial, self._inflated, self._flat, self._sphere):
             button.setCheckable(True)
-            self._group.addButton(button)
         grid.addWidget(self._pial, 0, 0, Qt.AlignmentFlag.AlignLeft)
         grid.addWidget(self._inflated, 0, 1, Qt.AlignmentFlag.AlignHCenter)
         grid.addWidget(unfolded, 0, 2, Qt.AlignmentFlag.AlignRight)
@@ -226,8 +222,24 @@ class ShapePill(QFrame):
         button.setText(name)
         button.setObjectName("flat")
         button.setAccessibleName(f"Show the {name} cortex")
-        button.clicked.connect(lambda: self.go_to(morph, unfolding))
+        button.clicked.connect(lambda: self._choose(morph, unfolding))
         return button
+
+    def _choose(self, morph: float, unfolding: Unfolding | None) -> None:
+        self.go_to(morph, unfolding)
+        if self._view is not None:
+            # A click on the shape that is there would take its mark away.
+            self._mark(self._view)
+
+    def _mark(self, view: View) -> None:
+        """Mark the shape that is drawn, and on the way beyond inflated the one at its end."""
+        state = view.state
+        unfolded = self._flat if state.unfolding is Unfolding.FLAT else self._sphere
+        shown = {PIAL: self._pial, INFLATED: self._inflated, UNFOLDED: unfolded}.get(state.morph)
+        if shown is None and state.morph > INFLATED:
+            shown = unfolded
+        for button in (self._pial, self._inflated, self._flat, self._sphere):
+            button.setChecked(button is shown)
 
     @property
     def busy(self) -> bool:
@@ -239,13 +251,13 @@ class ShapePill(QFrame):
             self.slider.blockSignals(True)
             self.slider.setValue(round(after.state.morph * _STEPS))
             self.slider.blockSignals(False)
+        if state_differs(before, after, "morph", "unfolding"):
+            self._mark(after)
         if differs(before, after, "choices") or state_differs(before, after, "unfolding"):
             choices = after.choices
             there = {Unfolding.FLAT: choices.has_flat, Unfolding.SPHERE: choices.has_sphere}
             self._flat.setVisible(there[Unfolding.FLAT])
             self._sphere.setVisible(there[Unfolding.SPHERE])
-            chosen = self._flat if after.state.unfolding is Unfolding.FLAT else self._sphere
-            chosen.setChecked(True)
             unfolds = any(there.values())
             self._unfolded.setVisible(unfolds)
             self._grid.setColumnStretch(2, int(unfolds))

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.layer_row import LayerEntry, LayerRow
 from app.widgets import MenuButton, heading
@@ -19,6 +27,10 @@ if TYPE_CHECKING:
 
 FILE = "file:"
 _ANY_FILE = object()
+_MAP = "map:"
+# By how a map's name begins.
+_GROUPS = {"prf_": "receptive fields", "floc_": "localizer contrasts"}
+_REST = "anatomy and data quality"
 _WIDTH_PX = 420
 # A slider that is dragged makes one change, and undo goes back over it in one step.
 _PAUSE_MS = 220
@@ -40,8 +52,10 @@ class LayerList(QFrame):
         self._edited: dict[str, LayerChoice] = {}
         self._entries: tuple[LayerEntry, ...] = ()
         self._offered: tuple[tuple[str, str], ...] = ()
+        self._inner: list[QMenu] = []
         self._theme = Theme.DARK
         self.rows: list[LayerRow] = []
+        self._room_px = 0
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._pause.timeout.connect(self._send)
         column = QVBoxLayout(self)
@@ -66,7 +80,6 @@ class LayerList(QFrame):
         foot = QHBoxLayout()
         self.add = MenuButton("Lay another map over the cortex and the slices")
         self.add.say("add a layer")
-        self.add.chosen.connect(self._add)
         foot.addWidget(self.add)
         foot.addStretch(1)
         column.addLayout(foot)
@@ -129,11 +142,29 @@ class LayerList(QFrame):
 
     def _offer(self) -> None:
         there = {layer.source for layer in self._layers}
-        missing = [(title, source) for source, title in self._offered if source not in there]
-        self.add.offer(
-            [(title, source, False, True) for title, source in missing]
-            + [("a file …", _ANY_FILE, False, True)]
-        )
+        missing = [(source, title) for source, title in self._offered if source not in there]
+        menu = self.add.menu()
+        menu.clear()
+        for inner in self._inner:
+            inner.deleteLater()
+        # Held here: what Qt alone holds, Python may forget.
+        self._inner = []
+        for source, title in missing:
+            if not group_of(source):
+                self._offer_one(menu, title, source)
+        for group in dict.fromkeys(g for source, _ in missing if (g := group_of(source))):
+            inner = QMenu(group, menu)
+            self._inner.append(inner)
+            menu.addMenu(inner)
+            for source, title in missing:
+                if group_of(source) == group:
+                    self._offer_one(inner, title, source)
+        menu.addSeparator()
+        self._offer_one(menu, "a file …", _ANY_FILE)
+
+    def _offer_one(self, menu: QMenu, title: str, source: object) -> None:
+        action = menu.addAction(title)
+        action.triggered.connect(lambda: self._add(source))
 
     def _fit(self) -> None:
         """Be as high as the rows need, and scroll beyond that."""
@@ -195,6 +226,17 @@ class LayerList(QFrame):
             self.closed.emit()
         else:
             super().keyPressEvent(event)
+
+
+def group_of(source: str) -> str:
+    """Return the menu that a layer is found in; "" for the first one."""
+    name = source.removeprefix(_MAP)
+    if name == source:
+        return ""
+    version, slash, _ = name.partition("/")
+    if slash:
+        return f"single-trial model {version}"
+    return next((title for start, title in _GROUPS.items() if name.startswith(start)), _REST)
 
 
 def layer_title(source: str, titles: dict[str, str]) -> str:

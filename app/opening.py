@@ -23,13 +23,20 @@ WINDOW_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM)
 
 @dataclass(frozen=True)
 class Opened:
-    """A session ready to show."""
+    """A session ready to show.
+
+    Attributes
+    ----------
+    why_not
+        Why not everything can be decoded and mapped; empty where nothing is missing.
+    """
 
     session: Session
     composer: Composer
     composed: Composed
     choices: Choices
     embedding_title: str
+    why_not: str = ""
 
 
 def open_demo(theme: Theme, progress: Progress) -> Opened:
@@ -64,13 +71,15 @@ def open_home(state: ViewState, changes: dict[str, Any], progress: Progress) -> 
 def open_session(session: Session, progress: Progress) -> Opened:
     """Compose the first scene of a session."""
     workspace = session.workspace
-    fit_missing(workspace, progress)
+    why_not = fit_missing(workspace, progress)
     progress.report(0.9, "opening the subject")
     composer = Composer(workspace)
     # The map needs the text network, which loads for seconds: the brain comes first, bare.
     composed = composer.compose(session.state.replace(concept=""), Made())
-    title = workspace.embedding.title
-    return Opened(session, composer, composed, choices_of(workspace), title)
+    return Opened(
+        session, composer, composed, choices_of(workspace), workspace.embedding.title,
+        why_not,
+    )  # fmt: skip
 
 
 def _all_unfold(meshes: tuple[Hemimesh, ...], unfolding: Unfolding) -> bool:

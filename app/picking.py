@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from nsdviewer.rendering.label_places import camera_axes
+
 if TYPE_CHECKING:
     from nsdviewer.rendering.scene import HemisphereScene
     from nsdviewer.state import Camera, Hemisphere
@@ -44,15 +46,6 @@ class Projected:
     depth_mm: NDArray[np.float32]
     facing: NDArray[np.float32]
     slope: NDArray[np.float32]
-
-
-def camera_axes(camera: Camera) -> tuple[NDArray[np.float64], ...]:
-    """Return the unit vectors to the right, upwards and forwards of a camera."""
-    position, focal, up = (np.array(camera[i : i + 3], np.float64) for i in (0, 3, 6))
-    forward = (focal - position) / np.linalg.norm(focal - position)
-    right = np.cross(forward, up)
-    right /= np.linalg.norm(right)
-    return right, np.cross(right, forward), forward
 
 
 def project(hemispheres: tuple[HemisphereScene, ...], camera: Camera) -> tuple[Projected, ...]:

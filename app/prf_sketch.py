@@ -22,7 +22,10 @@ _CAPTION_PX = 14
 
 
 class ReceptiveFieldSketch(QWidget):
-    """A circle of one deviation around the field's centre, in the square that pictures filled."""
+    """A circle of one deviation around the field's centre, in the square that pictures filled.
+
+    Where the fit explains too little, only its R² is told: a circle would be believed.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,12 +60,13 @@ class ReceptiveFieldSketch(QWidget):
         half = _PICTURE_DEG / 2 * per_deg
         middle = box.center()
         painter.drawRect(QRectF(middle.x() - half, middle.y() - half, 2 * half, 2 * half))
-        painter.drawLine(
-            QPointF(middle.x() - half, middle.y()), QPointF(middle.x() + half, middle.y())
-        )
-        painter.drawLine(
-            QPointF(middle.x(), middle.y() - half), QPointF(middle.x(), middle.y() + half)
-        )
+        if self._field is not None and self._field.is_trusted:
+            painter.drawLine(
+                QPointF(middle.x() - half, middle.y()), QPointF(middle.x() + half, middle.y())
+            )
+            painter.drawLine(
+                QPointF(middle.x(), middle.y() - half), QPointF(middle.x(), middle.y() + half)
+            )
         painter.setPen(QColor(colours.muted))
         if self._field is None:
             flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
@@ -70,9 +74,11 @@ class ReceptiveFieldSketch(QWidget):
             painter.drawText(box, int(flags), self._note)
             return
         line = QPointF(self.width() / 2, box.bottom() + _CAPTION_PX / 2 + 1)
-        caption = f"pRF · R² {self._field.r2_pct:.0f} %".replace("-", "−")
-        text_at(painter, line, caption, Qt.AlignmentFlag.AlignHCenter)
-        accent = QColor(colours.accent if self._field.is_trusted else colours.muted)
+        text_at(painter, line, caption(self._field), Qt.AlignmentFlag.AlignHCenter)
+        if not self._field.is_trusted:
+            text_at(painter, middle, "no fit", Qt.AlignmentFlag.AlignHCenter)
+            return
+        accent = QColor(colours.accent)
         x, y = self._field.centre_deg
         centre = QPointF(middle.x() + x * per_deg, middle.y() - y * per_deg)
         radius = max(self._field.size_deg * per_deg, 1.5)
@@ -86,9 +92,15 @@ class ReceptiveFieldSketch(QWidget):
         painter.drawEllipse(centre, 1.6, 1.6)
 
 
+def caption(field: ReceptiveField) -> str:
+    """Return what stands below the sketch."""
+    return f"pRF · R² {field.r2_pct:.0f} %".replace("-", "−")
+
+
 def read_out(field: ReceptiveField) -> str:
     """Return a receptive field in words."""
+    doubt = "" if field.is_trusted else "; the model explains too little to rely on it"
     return (
         f"angle {field.angle_deg:.0f}°, eccentricity {field.eccentricity_deg:.1f}°, size "
-        f"{field.size_deg:.1f}°, R² {field.r2_pct:.0f} %"
+        f"{field.size_deg:.1f}°, R² {field.r2_pct:.0f} %{doubt}"
     ).replace("-", "−")

@@ -46,7 +46,9 @@ class LayerValue:
         if not np.isfinite(self.value):
             return f"{self.title}: no value here"
         sign = "+" if self.signed else ""
-        said = f"{self.title} {self.value:{sign}.3g} {self.unit}".rstrip().replace("-", "−")
+        # Of a percentage nobody reads the third decimal.
+        form = ".2f" if self.unit.startswith("%") and abs(self.value) < 1 else ".3g"
+        said = f"{self.title} {self.value:{sign}{form}} {self.unit}".rstrip().replace("-", "−")
         return f"{said} ({self.why_not})" if self.passes is False else said
 
 

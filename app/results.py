@@ -66,6 +66,13 @@ def _shows_round_trip(view: View) -> bool:
     return "lesion" in view.watched or bool(layers & _ROUND_TRIP_LAYERS)
 
 
+# What a subject that was just opened shows first, and what next: one interpreter runs all threads,
+# and what is looked at must not wait for what may be looked at later.
+OPENING: tuple[frozenset[str], ...] = (
+    frozenset({"scene"}),
+    frozenset({"scene", "cursor", "list", "card", "reconstruction"}),
+)
+
 RESULTS: tuple[Result, ...] = (
     Result(
         "scene", Lane.QUICK, "app.work:compose", _SCENE_FIELDS,
@@ -131,7 +138,7 @@ RESULTS: tuple[Result, ...] = (
     Result(
         "layer_maps", Lane.DATA, "app.work_layers:make_layers",
         frozenset({"layers", "trials", "average_repeats", "encoder"}),
-        follows=frozenset({"round_trip"}),
+        follows=frozenset({"round_trip", "round_trip_error"}),
     ),
     Result("regions", Lane.DATA, "app.work_lesion:list_regions", frozenset({"decoder", "patches"})),
     Result(

@@ -110,7 +110,7 @@ def _way(reconstruction: Reconstruction) -> tuple[Sample, ...]:
     notes = [
         "decoded",
         *(f"{100 * k / (N_WAY - 1):.0f} %" for k in range(1, N_WAY - 1)),
-        "own embedding",
+        "ceiling",
     ]
     vectors = interpolate(reconstruction.decoded, reconstruction.true, N_WAY)
     return tuple(

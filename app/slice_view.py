@@ -81,7 +81,7 @@ class SliceView(QWidget):
         self._asked: Voxel = (0, 0, 0)
         self._wheel = 0
         self._drag = 0
-        self._covered_px = 0
+        self._covered_px = self._covered_height_px = 0
         self.setMinimumSize(90, 90)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
@@ -102,9 +102,9 @@ class SliceView(QWidget):
         self.setAccessibleName(", ".join(self.titles()))
         self.update()
 
-    def leave_free(self, width_px: int) -> None:
+    def leave_free(self, width_px: int, height_px: int) -> None:
         """Leave the bottom right corner to something that lies over it."""
-        self._covered_px = width_px
+        self._covered_px, self._covered_height_px = width_px, height_px
         self.update()
 
     # --- read back ---------------------------------------------------------------------------
@@ -205,20 +205,27 @@ class SliceView(QWidget):
         painter.setPen(QColor("#c3cad4"))
         left, right, top, bottom = _LETTERS[self._axis]
         middle = QPointF(self.width() / 2, self.height() / 2)
-        text_at(painter, QPointF(5, middle.y()), left, Qt.AlignmentFlag.AlignLeft)
-        text_at(painter, QPointF(self.width() - 5, middle.y()), right, Qt.AlignmentFlag.AlignRight)
+        is_covered = middle.x() + 8 > self.width() - self._covered_px
+        foot = self.height() - (10 + self._covered_height_px if is_covered else 10)
+        self._paint_letter(painter, QPointF(9, middle.y()), left)
+        self._paint_letter(painter, QPointF(self.width() - 9, middle.y()), right)
         # The title stands at the top left; in a narrow slice it reaches the middle.
         x = max(middle.x(), 118.0)
         if x < self.width() - 12:
-            text_at(painter, QPointF(x, 12), top, Qt.AlignmentFlag.AlignHCenter)
-        text_at(painter, QPointF(middle.x(), self.height() - 10), bottom,
-                Qt.AlignmentFlag.AlignHCenter)  # fmt: skip
+            self._paint_letter(painter, QPointF(x, 12), top)
+        self._paint_letter(painter, QPointF(middle.x(), foot), bottom)
+
+    @staticmethod
+    def _paint_letter(painter: QPainter, at: QPointF, letter: str) -> None:
+        # Over bright tissue and on the cross it would be lost.
+        painter.fillRect(QRectF(at.x() - 6, at.y() - 7, 12, 14), QColor(0, 0, 0, 140))
+        text_at(painter, at, letter, Qt.AlignmentFlag.AlignHCenter)
 
     def _paint_ruler(self, painter: QPainter) -> None:
         if self._frame is None or self._picture is None or self._frame.voxel_mm <= 0:
             return
         mm_px = self._voxel_px() / self._frame.voxel_mm
-        room_px = min(0.36 * self.width(), self.width() - self._covered_px - 16)
+        room_px = min(0.36 * self.width(), self.width() - self._covered_px - 10)
         length_mm = next((mm for mm in _RULERS_MM if mm * mm_px <= room_px), None)
         if length_mm is None:
             return

@@ -103,6 +103,7 @@ QListWidget::item {{ padding: 6px 8px; border-radius: 4px; }}
 QListWidget#categories::item {{ padding: 2px 6px; }}
 QListWidget::item:selected {{ background: {accent_wash}; color: {text}; }}
 QScrollArea {{ background: transparent; border: none; }}
+QAbstractScrollArea::corner {{ background: transparent; border: none; }}
 QScrollBar:vertical {{ background: transparent; width: 8px; margin: 0; }}
 QScrollBar::handle:vertical {{ background: {border}; border-radius: 4px; min-height: 30px; }}
 QScrollBar::handle:vertical:hover {{ background: {muted}; }}

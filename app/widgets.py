@@ -24,6 +24,9 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
 
+# Of a picture that another one is about to replace.
+_FADED = 0.4
+
 
 def rgb_image(rgb: NDArray[np.uint8]) -> QImage:
     """Return a QImage that owns its pixels."""
@@ -162,6 +165,7 @@ class Picture(QWidget):
         self._smooth = smooth
         self._placeholder = placeholder
         self._ring = ""
+        self._is_faded = False
         self.setAccessibleName(name)
         policy = QSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         policy.setHeightForWidth(True)
@@ -171,6 +175,12 @@ class Picture(QWidget):
     def set_rgb(self, rgb: NDArray[np.uint8] | None) -> None:
         self._pixmap = None if rgb is None else QPixmap.fromImage(rgb_image(rgb))
         self.update()
+
+    def set_faded(self, is_faded: bool) -> None:
+        """Draw the picture pale: another one is about to take its place."""
+        if is_faded != self._is_faded:
+            self._is_faded = is_faded
+            self.update()
 
     def set_ring(self, colour: str) -> None:
         """Draw a ring of this colour around the picture; "" for none."""
@@ -209,6 +219,8 @@ class Picture(QWidget):
             painter.setPen(colour)
             painter.drawText(box, Qt.AlignmentFlag.AlignCenter, self._placeholder)
             return
+        if self._is_faded:
+            painter.setOpacity(_FADED)
         path = QPainterPath()
         path.addRoundedRect(box, 5, 5)
         painter.setClipPath(path)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 N_SEEDS = 4
 CEILING_LABEL = "ceiling"
+_SHARP_DPI, _FEW_ROWS = 220.0, 40
 Fields = dict[str, Any]
 Show = Callable[[Fields], None]
 
@@ -150,8 +151,9 @@ def make_sheet(view: View, request: SheetRequest, progress: Progress) -> Sheet:
 
 
 def look_at_sheet(sheet: Sheet, theme: Theme, n_across: int) -> NDArray[np.uint8]:
-    """Draw a sheet for the screen."""
-    return draw_sheet(sheet, theme, n_across)
+    """Draw a sheet for the screen, sharp where it is not long."""
+    dpi = _SHARP_DPI if len(sheet.rows) <= _FEW_ROWS else _SHARP_DPI / 2
+    return draw_sheet(sheet, theme, n_across, dpi)
 
 
 def save_sheet(sheet: Sheet, path: Path, state: ViewState, n_across: int) -> Path:

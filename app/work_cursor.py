@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nsdviewer.errors import CheckpointError, DataError, ModelUnavailableError
+from nsdviewer.errors import DataError, NsdViewerError
 from nsdviewer.jobs import Ticket
 from nsdviewer.session.cursor import cursor_at
 from nsdviewer.session.voxel_words import words_of_voxel
@@ -54,7 +54,8 @@ def _best_pictures(view: View, card: VoxelCard) -> tuple[tuple[int, Any], ...]:
 def _with_words(view: View, card: VoxelCard, ticket: Ticket) -> VoxelCard:
     try:
         words = words_of_voxel(view.workspace, card.ijk, ticket, encoder_path=view.state.encoder)
-    except (CheckpointError, ModelUnavailableError) as error:
+    except NsdViewerError as error:
+        # Words need the encoder, the text network and the training pictures.
         return replace(card, notes={**card.notes, "words": str(error)})
     note = "unknown: no encoder weights here"
     return replace(card, words=words, notes=card.notes if words else {**card.notes, "words": note})

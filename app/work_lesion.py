@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nsdviewer.errors import CheckpointError, ModelUnavailableError
+from nsdviewer.errors import CheckpointError, ModelUnavailableError, NsdViewerError
 from nsdviewer.jobs import Ticket
 from nsdviewer.session.lesions import heard_regions, lesion_effect, words_of_change
 from nsdviewer.session.round_trip import round_trip
@@ -47,5 +47,10 @@ def go_round(view: View, ticket: Ticket, show: Show) -> Fields:
     """Send the reconstruction through the encoder."""
     if view.reconstruction is None or view.reconstruction.painted is None:
         return {"round_trip": None}
-    found = round_trip(view.workspace, view.state, view.reconstruction, ticket)
+    try:
+        found = round_trip(view.workspace, view.state, view.reconstruction, ticket)
+    except NsdViewerError:
+        # That of another reconstruction is none of this one.
+        show({"round_trip": None})
+        raise
     return {"round_trip": found}

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.bar_chart import BarChart
 from app.view import View, differs
-from app.widgets import heading, small
+from app.widgets import ElidedLabel
 from nsdviewer.mapping.maps import UNITS
 from nsdviewer.state import Reading
 
@@ -31,9 +31,11 @@ _MEAN_OF_MAP = (
     "over voxels."
 )
 _UNSHRUNK = (
-    "Mean over all voxels of a region above the noise-ceiling floor of the change that no penalty "
-    "shrinks, with its 90 % interval over resampled pictures."
+    "Mean over all voxels of a region above the noise-ceiling floor, with its 90 % interval over "
+    "resampled pictures. The map's values are shrunk by the ridge penalty; these means are not, "
+    "and so are larger than what the colours of the map say."
 )
+_ON_ITS_WAY = "The unshrunk mean with its bootstrap interval is being computed and takes its place."
 
 
 class BarsPanel(QFrame):
@@ -46,13 +48,13 @@ class BarsPanel(QFrame):
         self.setObjectName("panel")
         self.chart = BarChart()
         self.chart.chosen.connect(self._go_to)
-        self._unit = small()
+        self._unit = ElidedLabel()
         self._hidden: set[str] = set()
         self._collection_of: dict[str, str] = {}
         self._view: View | None = None
         self.collections = QToolButton()
-        self.collections.setText("▾")
-        self.collections.setObjectName("flat")
+        self.collections.setText("ROIs ▾")
+        self.collections.setObjectName("chip")
         self.collections.setToolTip("Which ROI collections have bars")
         self.collections.setAccessibleName("Which ROI collections have bars")
         self.collections.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
@@ -61,9 +63,7 @@ class BarsPanel(QFrame):
         self.collections.setMenu(self._menu)
         top = QHBoxLayout()
         top.setSpacing(4)
-        top.addWidget(heading("Concept by ROI"))
-        top.addStretch()
-        top.addWidget(self._unit)
+        top.addWidget(self._unit, 1)
         top.addWidget(self.collections)
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
@@ -130,18 +130,20 @@ class BarsPanel(QFrame):
             message = "all collections are switched off"
         else:
             message = "no region above the noise-ceiling floor" if state.concept else "no concept"
-        self._say_kind(everything, state.reading, view.intervals)
+        self._say_kind(everything, state.reading, view)
         self.chart.show_bars(bars, state.theme, message, UNITS[state.reading])
 
-    def _say_kind(
-        self, bars: tuple[RoiBar, ...], reading: Reading, intervals: MapIntervals | None
-    ) -> None:
+    def _say_kind(self, bars: tuple[RoiBar, ...], reading: Reading, view: View) -> None:
+        """Say what the bars are: they change when the intervals arrive."""
         unit = UNITS[reading].replace(" signal change", "")
-        has_intervals = any(bar.interval_psc is not None for bar in bars)
-        self._unit.setText(f"{unit}, ± {'90 % bootstrap' if has_intervals else 's.e.m.'}")
-        why = intervals.why if intervals is not None else ""
-        tip = _UNSHRUNK if has_intervals else f"{_MEAN_OF_MAP} {why}".strip()
-        self._unit.setToolTip(tip)
+        if any(bar.interval_psc is not None for bar in bars):
+            self._unit.setText(f"unshrunk mean, {unit}, 90 % bootstrap")
+            self._unit.setToolTip(_UNSHRUNK)
+            return
+        awaited = reading is Reading.ENCODER and "intervals" in view.pending
+        self._unit.setText(f"mean of the map, {unit}, ± s.e.m.{' …' if awaited else ''}")
+        known = view.intervals.why if view.intervals is not None else ""
+        self._unit.setToolTip(f"{_MEAN_OF_MAP} {_ON_ITS_WAY if awaited else known}".strip())
 
     def _go_to(self, region: str) -> None:
         intervals = self._view.intervals if self._view is not None else None

@@ -18,8 +18,8 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.bench_row import RowSwitch, TileRow, tiles_of
-from app.bench_text import explain_scores, painted_note, painted_reason, seen_note
+from app.bench_row import RowSwitch, TileRow, is_outdated, tiles_of
+from app.bench_text import bare_title, explain_scores, painted_note, painted_reason, seen_note
 from app.bench_widgets import PaintedPicture, ScoreTile, SeenPictures, WordBar
 from app.generators import title_of
 from app.view import View, differs, state_differs
@@ -229,7 +229,8 @@ class BenchPanel(QFrame):
             self._average.blockSignals(False)
         if state_differs(before, after, "seed") and self._seed.value() != after.state.seed:
             self._seed.set_value(after.state.seed)
-        if differs(before, after, "reconstruction"):
+        is_bare = after.reconstruction is None and state_differs(before, after, "trials")
+        if is_bare or differs(before, after, "reconstruction"):
             self._show_reconstruction(after)
         self._show_painting(before, after)
         if state_differs(before, after, "bench") or differs(
@@ -238,6 +239,9 @@ class BenchPanel(QFrame):
             self.switch.show_row(after.state.bench)
             self.more_seeds.setVisible(after.state.bench is BenchRow.SEEDS)
             self.row.show_tiles(tiles_of(after))
+            # Seeds have no values below their names.
+            self.updateGeometry()
+        self.row.set_outdated(is_outdated(after))
         if state_differs(before, after, "theme") or differs(before, after, "concept_bars"):
             bars = [*after.concept_bars, *[None] * _N_WORDS][:_N_WORDS]
             for word, bar in zip(self.words, bars, strict=True):
@@ -246,11 +250,12 @@ class BenchPanel(QFrame):
     def _show_reconstruction(self, view: View) -> None:
         found = view.reconstruction
         self.more_seeds.setEnabled(found is not None)
-        self._heading.setText(found.title if found is not None else "no trial selected")
+        self._say_title(view)
         self._warning.setVisible(found is not None and found.in_training)
         self._held_out.setVisible(found is not None and not found.in_training)
         self._seen_note.setText(seen_note(found))
-        self.seen.say(found.seen_missing if found is not None else "choose a trial")
+        unchosen = "" if view.state.trials else "choose a trial"
+        self.seen.say(found.seen_missing if found is not None else unchosen)
         self.seen.show_pictures(found.seen_pictures if found is not None else ())
         said = found.scores.said() if found is not None else ()
         explained = explain_scores(found)
@@ -259,6 +264,17 @@ class BenchPanel(QFrame):
             tile.show_score(value, meaning, explained[k] if k < len(explained) else "")
         if found is not None:
             self._warning.setText(found.training_note)
+
+    def _say_title(self, view: View) -> None:
+        """Say which trials these are in few words; the picture's own name stands below it."""
+        found = view.reconstruction
+        title = found.title if found is not None else bare_title(view)
+        short = title
+        if found is not None and found.label:
+            short = short.replace(f" · {found.label}", "", 1)
+        self._heading.setText(short.removesuffix(" repetitions").removesuffix(" trials"))
+        self._heading.setToolTip(title)
+        self._heading.setAccessibleName(title)
 
     def _show_painting(self, before: View | None, view: View) -> None:
         """Show the picture: as far as it is painted, else the last that was finished."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _TOP_PX, _FOOT_PX = 52, 96
 _NOTES_PX = 560
 # Beside a sentence in the middle stand the colour bars.
-_SIDE_PX = 176
+_SIDE_PX = 186
 _LEFT_TOP = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
 _RIGHT_TOP = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
 _FOOT = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom

@@ -98,7 +98,7 @@ class SlicesPanel(QWidget):
         self.menu.adjustSize()
         self.menu.move(self.width() - self.menu.width() - 6, self.height() - self.menu.height() - 6)
         self.menu.raise_()
-        self.views[-1].leave_free(self.menu.width())
+        self.views[-1].leave_free(self.menu.width() + 6, self.menu.height() + 6)
 
     # --- outward -----------------------------------------------------------------------------
 

@@ -145,6 +145,10 @@ class TrialsPanel(QFrame):
             self._mark()
         if state_differs(before, after, "trials_as") or differs(before, after, "listed"):
             self._show_page(after)
+        if differs(before, after, "likeness") and after.likeness is not None:
+            # What was searched for comes before what is selected.
+            self.list.scrollToTop()
+            self.sheet.scrollToTop()
         self._say(after)
 
     def add_thumbnails(self, found: FoundThumbnails) -> None:

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QButtonGroup, QFrame, QHBoxLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.beta_plots import BetaPlot, BetasAs, short
 from app.prf_sketch import ReceptiveFieldSketch
@@ -20,7 +28,15 @@ if TYPE_CHECKING:
 
 _N_BEST = 6
 _GAP_PX = 4
-_LIKES, _BY_CHANCE = "likes", "by chance"
+# Some word is always nearest: where it is no nearer than by chance, the row says so.
+_LIKES, _NO_NEARER = "likes", "n.s.:"
+_WORDS_TIP = (
+    "Words of the vocabulary nearest to what drives the voxel. Here they are no nearer than the "
+    "nearest word of a random direction (not significant)."
+)
+# Regions that say little, last: masks, streams and atlases hold most of the cortex.
+_WIDE = ("nsdgeneral", "parcel", "sulcus", "early", "ventral", "lateral", "dorsal", "parietal",
+         "mid")  # fmt: skip
 
 
 class VoxelPanel(QFrame):
@@ -32,6 +48,8 @@ class VoxelPanel(QFrame):
         super().__init__()
         self.setObjectName("panel")
         self.heading = Heading("Voxel")
+        self.heading.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        self.regions = ElidedLabel()
         self.facts = ElidedLabel()
         self.scatter = BetaPlot()
         self.prf = ReceptiveFieldSketch()
@@ -52,7 +70,7 @@ class VoxelPanel(QFrame):
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
         column.setSpacing(3)
-        column.addWidget(self.heading)
+        column.addLayout(_row(self.heading, self.regions))
         column.addWidget(self.facts)
         plots = QHBoxLayout()
         plots.setSpacing(6)
@@ -91,8 +109,8 @@ class VoxelPanel(QFrame):
         theme = after.state.theme
         if differs(before, after, "card"):
             i, j, k = card.ijk
-            names = f" · {', '.join(card.rois[:3])}" if card.rois else ""
-            self.heading.setText(f"Voxel {i}, {j}, {k}{names}")
+            self.heading.setText(f"Voxel {i}, {j}, {k}")
+            self.regions.setText(", ".join(sorted(card.rois, key=_is_wide)))
             self.facts.setText(facts(card))
             self.facts.setToolTip(_facts_tip(card))
             self.reliability.setText(reliability(card))
@@ -107,9 +125,9 @@ class VoxelPanel(QFrame):
 
     def _show_words(self, card: VoxelCard) -> None:
         words = card.words
-        # Some word is always nearest.
         sure = words is None or words.is_better_than_chance
-        self._likes.setText(_LIKES if sure else _BY_CHANCE)
+        self._likes.setText(_LIKES if sure else _NO_NEARER)
+        self._likes.setToolTip("" if sure else _WORDS_TIP)
         if words is None:
             note = card.notes.get("words", "naming …")
             self.words.show_words((), [], note)
@@ -134,6 +152,10 @@ class VoxelPanel(QFrame):
         has_betas = table.column("has_betas").astype(bool)
         shown = (table.column("nsd_id") == self._best_ids[k]) & has_betas
         self.wanted.emit({"trials": (int(np.flatnonzero(shown)[0]),)})
+
+
+def _is_wide(region: str) -> bool:
+    return region.startswith(_WIDE)
 
 
 def facts(card: VoxelCard) -> str:

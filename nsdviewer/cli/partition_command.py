@@ -11,9 +11,8 @@ from nsdviewer.cli.workspace import open_workspace
 from nsdviewer.files import atomic_path, write_json
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.scheduling import open_scheduler
-from nsdviewer.session.concepts import members_of
+from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.fitting import FitRequest
-from nsdviewer.session.map_report import ROI_COLLECTIONS
 from nsdviewer.session.partitioning import arrays_of, partition_workspace
 
 

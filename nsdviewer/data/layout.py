@@ -95,6 +95,11 @@ class NsdRoot:
             )
         return cls(folder)
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the data are on disk now: drives are unplugged, and folders renamed."""
+        return (self.path / "nsddata").is_dir()
+
     @cached_property
     def is_simulated(self) -> bool:
         """Whether the tree was made by a simulator."""

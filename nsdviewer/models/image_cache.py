@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import threading
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +36,7 @@ class CachedEmbedding:
     def __init__(self, embedding: Embedding, folder: Path) -> None:
         self._embedding = embedding
         self._known: dict[str, NDArray[np.float32]] = {}
+        self._writing = threading.Lock()
         self.name = embedding.name
         self.title = embedding.title
         self.dimension = embedding.dimension
@@ -42,6 +44,7 @@ class CachedEmbedding:
         self.encode_sentences = embedding.encode_sentences
         self.to = embedding.to
         self.unknown_words = embedding.unknown_words
+        self._was_there = folder.is_dir()
         self._file = folder / f"embeddings_{re.sub(r'[^A-Za-z0-9]+', '_', embedding.name)}.npz"
         self._read()
 
@@ -88,6 +91,8 @@ class CachedEmbedding:
         try:
             with np.load(self._file) as stored:
                 keys, vectors = stored["keys"], stored["vectors"]
+            if len(keys) != len(vectors):
+                raise ValueError(f"{len(keys)} names for {len(vectors)} vectors")
         except Exception as error:  # numpy and zipfile raise many kinds for damaged files
             raise DataError(
                 f"The embedding cache {self._file} is damaged ({error}); delete it to make it again."
@@ -96,13 +101,16 @@ class CachedEmbedding:
             self._known = dict(zip(keys.tolist(), vectors, strict=True))
 
     def _write(self) -> None:
+        folder = self._file.parent
         try:
-            with atomic_path(self._file) as path, path.open("wb") as stream:
-                np.savez(
-                    stream,
-                    keys=np.array(list(self._known)),
-                    vectors=np.stack(list(self._known.values())),
-                )
+            if self._was_there and not folder.is_dir():
+                # A root that was moved away must not be made anew in its old place.
+                raise FileNotFoundError(None, "the folder is gone")
+            with self._writing, atomic_path(self._file) as path, path.open("wb") as stream:
+                # One copy of both: other threads add to them meanwhile.
+                known = self._known.copy()
+                np.savez(stream, keys=np.array(list(known)), vectors=np.stack(list(known.values())))
+            self._was_there = True
         except OSError as error:
             # They are as good unwritten, only not for the next start.
             warnings.warn(

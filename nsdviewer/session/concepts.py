@@ -18,6 +18,8 @@ from nsdviewer.session.vertex_maps import require_vertices, sites_to_vertices
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Hemisphere, Reading
 
+# The localisers and visual areas that are told apart: bars, intervals and agreement are theirs.
+ROI_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 _FEWEST_VOXELS_IN_A_BAR = 3
 
 

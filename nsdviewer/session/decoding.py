@@ -112,9 +112,15 @@ def zscored(
     Raises
     ------
     CheckpointError
-        If the ROI does not hold all of the sites.
+        If the ROI is not there, or does not hold all of the sites.
     """
-    betas = workspace.betas(roi)
+    try:
+        betas = workspace.betas(roi)
+    except RequestError as error:
+        raise CheckpointError(
+            f"The model listens to '{roi}', which subject {workspace.subject} has no more in "
+            f"{workspace.space.value}; download its ROIs, or fit it again."
+        ) from error
     columns = columns_in(betas.sites, sites)
     if (columns < 0).any():
         raise CheckpointError(f"The decoder listens to voxels outside '{roi}'; fit it again.")

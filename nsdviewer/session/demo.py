@@ -1,11 +1,13 @@
 """The first state of a root: whatever is missing is made, fitted and kept."""
 
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from nsdviewer.data.layout import SIMULATED_FLAG, NsdRoot
+from nsdviewer.errors import DataError, NsdViewerError
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.models.image_cache import CachedEmbedding
 from nsdviewer.models.registry import load_embedding
@@ -60,34 +62,65 @@ def simulate_subjects(
 def first_state(root: Path, progress: Progress) -> ViewState:
     """Return the state a root opens with, fitting decoder and encoder where they are missing.
 
+    Where they cannot be fitted, nothing is decoded and no concept is mapped in it.
+
     Raises
     ------
     NsdViewerError
-        If the folder is no NSD root, or holds too little to fit on.
+        If the folder is no NSD root, or holds no subject with betas and a design.
     """
     opened = NsdRoot.open(root)
     subject = opened.subjects[0] if opened.subjects else 1
     workspace = Workspace(opened, subject)
     fit_missing(workspace, progress)
     outlines = tuple(c for c in _PREFERRED_OUTLINES if c in workspace.collections)
-    shared = workspace.table.select("shared")
-    chosen = shared if len(shared) else workspace.table.select("all")
-    # A test picture that suits the concept: chosen by the picture, not by how well it decodes.
-    fitting = search_trials(workspace, DEMO_CONCEPT, chosen)
+    fitted = {kind: workspace.model_path(kind).exists() for kind in ("decoder", "encoder")}
     return ViewState(
         root=str(opened.path),
         subject=subject,
-        trials=(int(fitting[0]),),
+        trials=_first_trials(workspace) if fitted["decoder"] else (),
         roi_collections=outlines,
-        concept=DEMO_CONCEPT,
+        concept=DEMO_CONCEPT if fitted["encoder"] else "",
     )
 
 
-def fit_missing(workspace: Workspace, progress: Progress) -> None:
-    """Fit and keep the workspace's decoder and encoder where they are missing."""
-    decoder_file, encoder_file = workspace.model_path("decoder"), workspace.model_path("encoder")
-    if not decoder_file.exists():
-        fit_workspace_decoder(workspace, PartProgress(progress, 0.0, 0.5)).save(decoder_file)
-    if not encoder_file.exists():
-        fit_workspace_encoder(workspace, PartProgress(progress, 0.5, 1.0)).save(encoder_file)
+def _first_trials(workspace: Workspace) -> tuple[int, ...]:
+    shared = workspace.table.select("shared")
+    chosen = shared if len(shared) else workspace.table.select("all")
+    # A test picture that suits the concept: chosen by the picture, not by how well it decodes.
+    with suppress(DataError):
+        chosen = search_trials(workspace, DEMO_CONCEPT, chosen)
+    return tuple(int(t) for t in chosen[:1])
+
+
+def fit_missing(workspace: Workspace, progress: Progress) -> str:
+    """Fit and keep the workspace's decoder and encoder where they are missing.
+
+    Returns
+    -------
+    str
+        Why one of them could not be fitted; empty where both are there. Without them a subject
+        still has a cortex, slices and trials.
+    """
+    reasons = []
+    for k, kind in enumerate(("decoder", "encoder")):
+        path = workspace.model_path(kind)
+        if path.exists():
+            continue
+        part = PartProgress(progress, k / 2, (k + 1) / 2)
+        try:
+            _require_pictures(workspace)
+            if kind == "decoder":
+                fit_workspace_decoder(workspace, part).save(path)
+            else:
+                fit_workspace_encoder(workspace, part).save(path)
+        except NsdViewerError as error:
+            reasons.append(str(error))
     progress.report(1.0, "ready")
+    return " ".join(dict.fromkeys(reasons))
+
+
+def _require_pictures(workspace: Workspace) -> None:
+    """Raise `DataError` without pictures: sessions take minutes to read, and would be for nothing."""
+    trials = workspace.table.select("all")[:1]
+    workspace.stimuli.read(workspace.table.column("nsd_id")[trials])

@@ -19,6 +19,7 @@ from nsdviewer.data.surfaces.meshes import count_vertices, read_scalars
 from nsdviewer.errors import DataError, NsdViewerError, RequestError
 from nsdviewer.rendering.layers import LayerMap
 from nsdviewer.session.vertex_maps import OnMeshes, mask_to_vertices, volume_to_vertices
+from nsdviewer.session.voxels import LEAST_PRF_R2_PCT
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import BetaVersion, Hemisphere, Space
 
@@ -26,8 +27,6 @@ from nsdviewer.state import BetaVersion, Hemisphere, Space
 _UNDERLAYS = re.compile(r"mean(FIRST5)?|(T1|T2|SWI|TOF)_to_.+|.*_?meanvol|signaldropout.*")
 _ANGLE = re.compile(r"prf_?angle")
 _RECEPTIVE_FIELD = re.compile(r"prf_?(angle|eccentricity|size)")
-# Where the model explains less, its parameters are those of noise.
-_LEAST_PRF_R2_PCT = 10.0
 _TITLE_CHARACTERS, _TITLE_LINES = 24, 3
 _SIDES = {
     Hemisphere.LEFT: re.compile(r"(^|[._-])(lh|l|left|hemi-l)([._-]|$)", re.IGNORECASE),
@@ -126,12 +125,12 @@ def _only_where_fitted(workspace: Workspace, found: LayerMap, name: str) -> Laye
     if not _RECEPTIVE_FIELD.fullmatch(name) or "prf_R2" not in list_maps(files, space):
         return found
     explained = read_map(files, space, "prf_R2").values
-    passes = np.nan_to_num(explained) >= _LEAST_PRF_R2_PCT
+    passes = np.nan_to_num(explained) >= LEAST_PRF_R2_PCT
     return replace(
         found,
         passes_volume=passes,
         passes_vertices=mask_to_vertices(workspace, passes),
-        test=f"pRF R² ≥ {_LEAST_PRF_R2_PCT:g} %",
+        test=f"pRF R² ≥ {LEAST_PRF_R2_PCT:g} %",
     )
 
 

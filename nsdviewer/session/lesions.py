@@ -13,6 +13,7 @@ from nsdviewer.data.regions.rois import load_collection, roi_names
 from nsdviewer.errors import ConceptError, DataError, ModelUnavailableError, RequestError
 from nsdviewer.jobs import Progress
 from nsdviewer.mapping.vocabulary import load_vocabulary, vocabulary_vectors
+from nsdviewer.models.embeddings import unit_rows
 from nsdviewer.session.bench_scores import UNKNOWN, Scores, score_vectors
 from nsdviewer.session.bench_trials import group_trials
 from nsdviewer.session.concepts import direction_of, members_of
@@ -156,7 +157,7 @@ def words_of_change(
         ("vocabulary", workspace.embedding.name),
         lambda: vocabulary_vectors(workspace.embedding, workspace.root.cache_folder, progress),
     )
-    along = (vectors - vectors.mean(axis=0)) @ change
+    along = unit_rows(vectors - vectors.mean(axis=0)) @ change
     order = np.argsort(along, kind="stable")
     gained = tuple(vocabulary.words[k] for k in order[::-1][:n_words] if along[k] > 0)
     lost = tuple(vocabulary.words[k] for k in order[:n_words] if along[k] < 0)

@@ -12,7 +12,7 @@ from nsdviewer.mapping.statistics.controls import Rank, random_text_control
 from nsdviewer.mapping.statistics.reliability import split_half_reliability
 from nsdviewer.mapping.vocabulary import load_vocabulary, vocabulary_vectors
 from nsdviewer.scheduling import Scheduler
-from nsdviewer.session.concepts import members_of
+from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.evidence import (
     MapRequest,
     Tested,
@@ -24,7 +24,6 @@ from nsdviewer.session.evidence import (
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Reading
 
-ROI_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 INTERVAL_LEVEL = 0.9
 _N_DRAWS = 200
 _FEWEST_SITES = 3

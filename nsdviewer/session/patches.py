@@ -50,19 +50,23 @@ def patch_sites(workspace: Workspace, patch: Patch, sites: Sites) -> NDArray[np.
 def require_patch(workspace: Workspace, patch: Patch) -> None:
     """Raise `RequestError` unless the subject's mesh has all of a patch's vertices."""
     hemisphere = patch.hemisphere
-    counted = workspace.keep(
-        ("mesh size", hemisphere),
-        lambda: count_vertices(workspace.files.freesurfer_of(workspace.space), hemisphere),
-    )
-    if counted is None:
-        raise RequestError(
-            f"The region '{patch.name}' lies on the {hemisphere.value} surface, which subject "
-            f"{workspace.subject} lacks here; download its FreeSurfer folder, or remove the region."
-        )
-    if patch.vertices[-1] >= counted[1]:
+
+    def count() -> int:
+        counted = count_vertices(workspace.files.freesurfer_of(workspace.space), hemisphere)
+        if counted is None:
+            # Not to be kept: the folder may come back.
+            raise RequestError(
+                f"The region '{patch.name}' lies on the {hemisphere.value} surface, which subject "
+                f"{workspace.subject} lacks here; download its FreeSurfer folder, or remove the "
+                "region."
+            )
+        return counted[1]
+
+    n_vertices = workspace.keep(("mesh size", hemisphere), count)
+    if patch.vertices[-1] >= n_vertices:
         raise RequestError(
             f"The region '{patch.name}' names vertex {patch.vertices[-1]:,} of {hemisphere.value}, "
-            f"whose mesh has {counted[1]:,}; draw it again on this subject's cortex."
+            f"whose mesh has {n_vertices:,}; draw it again on this subject's cortex."
         )
 
 

@@ -13,14 +13,14 @@ from nsdviewer.mapping.statistics.bootstrap import Intervals, bootstrap_interval
 from nsdviewer.mapping.statistics.selected import SelectedResponses
 from nsdviewer.rendering.scene import RoiBar
 from nsdviewer.scheduling import Scheduler
-from nsdviewer.session.concepts import members_of
+from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.evidence import (
     MapRequest,
     in_psc,
     tested_alphas,
     what_is_tested,
 )
-from nsdviewer.session.map_report import INTERVAL_LEVEL, ROI_COLLECTIONS, regions_of
+from nsdviewer.session.map_report import INTERVAL_LEVEL, regions_of
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Null, Reading, ViewState
 

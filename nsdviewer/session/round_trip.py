@@ -19,15 +19,13 @@ from nsdviewer.errors import DataError, RequestError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.models.contrast_features import contrast_features, stimulus_contrast
 from nsdviewer.models.encoder import Encoder
-from nsdviewer.session.concepts import members_of
+from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.decoding import mean_of_valid, zscored
 from nsdviewer.session.reconstruction import Reconstruction
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
 
 UNIT = "SD"
-# The localisers and visual areas whose agreement is told apart; scenes draw bars of the same.
-_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 _N_OTHERS = 20
 _FEWEST_SITES = 5
 
@@ -243,7 +241,7 @@ def _by_roi(
     reliable: NDArray[np.bool_],
 ) -> tuple[RegionAgreement, ...]:
     found = []
-    for collection in _COLLECTIONS:
+    for collection in ROI_COLLECTIONS:
         if collection not in workspace.collections:
             continue
         try:

@@ -11,7 +11,7 @@ from nsdviewer.mapping.maps import ConceptMap
 from nsdviewer.rendering.layers import LayerMap
 from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
 from nsdviewer.scheduling import InProcess
-from nsdviewer.session.concepts import roi_bars
+from nsdviewer.session.concepts import ROI_COLLECTIONS, roi_bars
 from nsdviewer.session.decoding import reconstruction_of
 from nsdviewer.session.evidence import MapRequest, null_of, tested_map
 from nsdviewer.session.layers import ROUND_TRIP_SOURCES, concept_layer, layer_maps, or_note
@@ -24,9 +24,9 @@ from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
 
 __all__ = [
-    "BAR_COLLECTIONS",
     "bars_of",
     "collect",
+    "drawn_bars",
     "in_ranges",
     "map_of",
     "provenance",
@@ -37,8 +37,6 @@ __all__ = [
     "trial_scores",
     "trial_title",
 ]
-
-BAR_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 
 
 def map_of(workspace: Workspace, state: ViewState) -> ConceptMap | None:
@@ -105,7 +103,7 @@ def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap |
     faults: tuple[str, ...] = ()
     try:
         reconstruction = reconstruction_of(workspace, state)
-    except CheckpointError as error:
+    except (CheckpointError, DataError) as error:
         # A map needs no decoder of trials.
         faults = (f"The selected trials are not decoded. {error}",)
     if reconstruction is not None and asks_for_round_trip(state):
@@ -114,10 +112,7 @@ def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap |
         except NsdViewerError as error:
             faults = (*faults, str(error))
     maps = layer_maps(workspace, state, trip)
-    bars: tuple[RoiBar, ...] | None = None
-    if shown_map is not None:
-        found = intervals_of(workspace, state, shown_map, InProcess(), SilentProgress())
-        bars = found.bars or None
+    bars = drawn_bars(workspace, state, shown_map)
     arrays = collect(workspace, state, shown_map, reconstruction, maps, bars)
     return resolve(state, replace(arrays, notices=(*arrays.notices, *faults)))
 
@@ -132,9 +127,19 @@ def bars_of(workspace: Workspace, shown_map: ConceptMap | None) -> tuple[RoiBar,
     if shown_map is None:
         return ()
     try:
-        return roi_bars(workspace, shown_map, BAR_COLLECTIONS)
+        return roi_bars(workspace, shown_map, ROI_COLLECTIONS)
     except DataError:
         return ()
+
+
+def drawn_bars(
+    workspace: Workspace, state: ViewState, shown_map: ConceptMap | None
+) -> tuple[RoiBar, ...]:
+    """Return the regions' bars of a state's map, with bootstrap intervals where there are any."""
+    if shown_map is None:
+        return ()
+    found = intervals_of(workspace, state, shown_map, InProcess(), SilentProgress())
+    return found.bars or bars_of(workspace, shown_map)
 
 
 def trial_title(
@@ -142,8 +147,7 @@ def trial_title(
 ) -> str:
     """Say which trials a reconstruction stands on."""
     if reconstruction is None:
-        fitting = workspace.can_paint(state.generator)
-        return "no trial selected" if fitting else "no generator for this embedding"
+        return "the selected trials are not decoded" if state.trials else "no trial selected"
     parts = (reconstruction.title, lesion_sign(reconstruction.state), reconstruction.training_note)
     return " · ".join(part for part in parts if part)
 
@@ -172,7 +176,8 @@ def provenance(
     if reconstruction is not None:
         header = workspace.decoder(reconstruction.state.decoder).header
         painted_by = reconstruction.painted_by
-        by = f"generator: {painted_by}, seed {state.seed}" if painted_by else "not painted"
+        seed = reconstruction.state.seed
+        by = f"generator: {painted_by}, seed {seed}" if painted_by else "not painted"
         lines.append(f"decoder: {header.model}, {header.roi} · {by}")
         if reconstruction.scaling:
             lines.append(reconstruction.scaling)

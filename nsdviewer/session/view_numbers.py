@@ -20,7 +20,7 @@ from nsdviewer.session.decoding import reconstruction_of
 from nsdviewer.session.layers import concept_layer, layer_maps
 from nsdviewer.session.reconstruction import Reconstruction
 from nsdviewer.session.round_trip import round_trip
-from nsdviewer.session.scenes import asks_for_round_trip, bars_of, map_of
+from nsdviewer.session.scenes import asks_for_round_trip, drawn_bars, map_of
 from nsdviewer.session.searching import rank_trials
 from nsdviewer.session.voxels import VoxelCard
 from nsdviewer.session.workspace import Workspace
@@ -265,7 +265,7 @@ def table_of(
     if view is ExportedView.BARS:
         shown_map = map_of(workspace, state)
         unit = shown_map.unit if shown_map is not None else ""
-        return bar_table(bars_of(workspace, shown_map), unit)
+        return bar_table(drawn_bars(workspace, state, shown_map), unit)
     if view is ExportedView.BENCH:
         return score_table(reconstruction_of(workspace, state))
     if view is ExportedView.TRIALS:

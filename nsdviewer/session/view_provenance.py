@@ -46,6 +46,11 @@ def describe_export(
     }
 
 
+def _fingerprint(path: Path) -> str:
+    """Return a file's fingerprint; empty where the file has gone since it was loaded."""
+    return file_fingerprint(path) if path.is_file() else ""
+
+
 def installed_version() -> str:
     """Return the version of nsdviewer."""
     try:
@@ -74,7 +79,7 @@ def _models(workspace: Workspace, state: ViewState) -> dict[str, Any]:
         except NsdViewerError:
             # A view without this model stands on the others.
             continue
-        found[kind] = {"file": str(path), "fingerprint": file_fingerprint(path), "header": header}
+        found[kind] = {"file": str(path), "fingerprint": _fingerprint(path), "header": header}
     if state.trials and workspace.can_paint(state.generator):
         painter = workspace.painter(state.generator)
         found["generator"] = {"name": painter.name, "seed": state.seed}

@@ -18,7 +18,8 @@ from nsdviewer.session.repetitions import Repetitions, repetitions_of
 from nsdviewer.session.workspace import Workspace
 
 _PRF_MAPS = ("angle", "eccentricity", "size", "R2")
-_LEAST_PRF_R2_PCT = 10.0
+# Where the model explains less, its parameters are those of noise.
+LEAST_PRF_R2_PCT = 10.0
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class ReceptiveField:
     @property
     def is_trusted(self) -> bool:
         """Whether it explains enough to be relied on: a tenth of the variance."""
-        return self.r2_pct >= _LEAST_PRF_R2_PCT
+        return self.r2_pct >= LEAST_PRF_R2_PCT
 
     @property
     def centre_deg(self) -> tuple[float, float]:
@@ -197,7 +198,11 @@ def _models(
     if not roi:
         notes["responses"] = "no responses: fit an encoder or a decoder first"
         return encoder, None
-    return encoder, workspace.betas(roi)
+    try:
+        return encoder, workspace.betas(roi)
+    except (DataError, RequestError) as error:
+        notes["responses"] = f"no responses: {error}"
+        return encoder, None
 
 
 def _responses(
@@ -222,5 +227,6 @@ def _best_pictures(
         return np.zeros(0, np.int64)
     total = np.bincount(image[valid], psc[valid], minlength=len(nsd_ids))
     count = np.bincount(image[valid], minlength=len(nsd_ids))
-    mean = np.divide(total, count, out=np.full(len(nsd_ids), -np.inf), where=count > 0)
-    return np.asarray(nsd_ids[np.argsort(-mean)[:n_best]])
+    seen = np.flatnonzero(count)
+    best = np.argsort(-total[seen] / count[seen])[:n_best]
+    return np.asarray(nsd_ids[seen[best]])

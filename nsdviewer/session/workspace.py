@@ -90,14 +90,20 @@ class Workspace:
         self._making: dict[object, threading.RLock] = {}
 
     def keep(self, key: object, make: Callable[[], T]) -> T:
-        """Return what `make` returned for `key` the first time."""
+        """Return what `make` returned for `key` the first time.
+
+        What is made while the data folder is away, often nothing, is not kept: it may come back.
+        """
         with self._lock:
             making = self._making.setdefault(key, threading.RLock())
         # One lock a key: what is slow to make must not hold up what is there already.
         with making:
-            if key not in self._kept:
-                self._kept[key] = make()
-            return self._kept[key]  # type: ignore[return-value]
+            if key in self._kept:
+                return self._kept[key]  # type: ignore[return-value]
+            made = make()
+            if self.root.is_there:
+                self._kept[key] = made
+            return made
 
     @property
     def grid(self) -> tuple[int, int, int]:

@@ -7,7 +7,7 @@ import numpy as np
 from app.composing import Composer, Made
 from nsdviewer.rendering.scene import Scene
 from nsdviewer.session.layers import layer_maps
-from nsdviewer.session.scenes import map_of, reconstruction_of, scene_of
+from nsdviewer.session.scenes import drawn_bars, map_of, reconstruction_of, scene_of
 from nsdviewer.state import (
     CONCEPT,
     UNFOLDED,
@@ -39,8 +39,10 @@ def assert_same(first: object, second: object) -> None:
 
 
 def compose(composer: Composer, mini: Subject, state: ViewState) -> Scene:
-    tested = map_of(mini.workspace, state) if state.statistic != "none" else None
+    shown = map_of(mini.workspace, state)
+    tested = shown if state.statistic != "none" else None
     made = Made(
+        bars=drawn_bars(mini.workspace, state, shown),
         reconstruction=reconstruction_of(mini.workspace, state),
         tested=tested,
         maps=layer_maps(mini.workspace, state),
@@ -86,3 +88,16 @@ def test_what_did_not_change_is_the_same_object(mini: Subject) -> None:
     assert all(
         a.cursor != b.cursor for a, b in list(zip(other.slices, moved.slices, strict=True))[:2]
     )
+
+
+def test_a_map_that_cannot_be_made_leaves_the_rest_and_says_why(mini: Subject) -> None:
+    state = mini.state.replace(encoder="none.safetensors", voxel=(9, 8, 10))
+    found = Composer(mini.workspace).compose(state)
+    assert found.concept_map is None and found.voxel == (9, 8, 10)
+    assert found.scene.hemispheres and found.scene.slices
+    assert any("none.safetensors" in notice for notice in found.scene.notices)
+
+
+def test_an_untested_map_is_not_called_tested(mini: Subject) -> None:
+    scene = Composer(mini.workspace).compose(mini.state.replace(statistic="fdr:0.05")).scene
+    assert any("not tested" in line for line in scene.provenance)

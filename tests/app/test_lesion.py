@@ -18,7 +18,7 @@ from app.panels.lesion import LesionPanel
 from app.region_row import FactorSlider
 from nsdviewer.session import Session
 from nsdviewer.session.decoding import decode_groups
-from nsdviewer.state import ViewState
+from nsdviewer.state import LayerChoice, ViewState
 
 HAS_SCREEN = bool(os.environ.get("DISPLAY")) and os.environ.get("QT_QPA_PLATFORM") != "offscreen"
 
@@ -236,6 +236,25 @@ def test_without_an_encoder_the_round_trip_says_so_in_its_place(clean: Bench) ->
     clean.controller.request({"encoder": ""})
     clean.wait("reconstruction", "round_trip")
     assert "voxels" in clean.panel.trip._said.full_text()
+
+
+def test_a_round_trip_that_fails_leaves_none_of_another_trial(clean: Bench) -> None:
+    clean.controller.request({"layers": (LayerChoice("predicted"),)})
+    clean.wait("reconstruction", "round_trip", "layer_maps")
+    assert clean.view.round_trip is not None and not clean.view.layer_maps[0].note
+    clean.controller.request({"encoder": "none.safetensors"})
+    clean.wait("reconstruction", "round_trip", "layer_maps")
+    assert clean.view.round_trip is None and clean.view.layer_maps[0].note
+
+
+def test_what_is_no_longer_asked_for_gives_its_thread_back(clean: Bench, monkeypatch) -> None:
+    tasks, stopped = clean.controller.tasks, []
+    cancel = tasks.cancel
+    monkeypatch.setattr(tasks, "cancel", lambda kind: (stopped.append(kind), cancel(kind)))
+    clean.controller.request({"statistic": "fdr:0.05"})
+    assert "tested" in clean.view.pending and "tested" not in stopped
+    clean.controller.request({"statistic": "none"})
+    assert "tested" in stopped
 
 
 def test_without_a_trial_the_panel_says_what_to_do(clean: Bench) -> None:

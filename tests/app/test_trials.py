@@ -191,6 +191,17 @@ def test_like_this_one_begins_with_it(window: MainWindow) -> None:
     assert window.controller.view.state.search == "" and listed(window)[:3] == [0, 1, 2]
 
 
+def test_a_search_shows_its_best_first_wherever_the_selected_trial_is(window: MainWindow) -> None:
+    last = window.trials.model.rowCount() - 1
+    select(window, last)
+    assert window.trials.list.verticalScrollBar().value() > 0
+    window.request(search=f"image:{window.trials.model.nsd_id_at(0)}")
+    assert window.wait_idle()
+    assert window.trials.model.row_of(window.controller.view.state.trials[0]) != 0
+    assert window.trials.list.verticalScrollBar().value() == 0
+    assert window.trials.sheet.verticalScrollBar().value() == 0
+
+
 def test_search_and_filter_combine(window: MainWindow) -> None:
     select(window, 0)
     QTest.keyClick(window.trials.list, Qt.Key.Key_L, Qt.KeyboardModifier.ShiftModifier)

@@ -168,6 +168,17 @@ def test_the_flat_map_is_looked_at_from_the_front(window):
     assert state_of(window).morph == INFLATED and state_of(window).camera
 
 
+def test_the_shape_that_is_drawn_is_marked_and_no_other(window):
+    pill = window.cortex.pill
+    buttons = (pill._pial, pill._inflated, pill._flat, pill._sphere)
+    for button in (pill._sphere, pill._pial, pill._flat, pill._inflated, pill._inflated):
+        button.click()
+        assert window.wait_idle()
+        assert [each.isChecked() for each in buttons] == [each is button for each in buttons]
+    ask(window, morph=0.5)
+    assert not any(each.isChecked() for each in buttons)
+
+
 def test_dragging_the_shape_is_one_step_back(window):
     first = state_of(window)
     pill = window.cortex.pill

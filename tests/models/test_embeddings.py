@@ -1,5 +1,6 @@
 """Embeddings: unit vectors, one space for pictures and texts, cached by what a picture holds."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 import torch
 
 from nsdviewer.data.pictures.photographs import load_catalogue, render_crops
-from nsdviewer.errors import DataError, ModelUnavailableError, RequestError
+from nsdviewer.errors import DataError, DataWarning, ModelUnavailableError, RequestError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.models.conse import ConseEmbedding
 from nsdviewer.models.embeddings import Embedding, unit_rows
@@ -144,6 +145,25 @@ def test_a_stopped_embedding_goes_on_where_it_stood(tmp_path: Path) -> None:
     )
     assert source.n_asked == 600
     assert vectors.shape == (600, 4)
+
+
+def test_what_several_threads_add_is_kept_whole(tmp_path: Path) -> None:
+    cached = CachedEmbedding(Counting(), tmp_path)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda k: cached.encode_texts([f"{k} {n}" for n in range(50)]), range(24)))
+    source = Counting()
+    CachedEmbedding(source, tmp_path).encode_texts([f"{k} 7" for k in range(24)])
+    assert source.n_asked == 0
+
+
+def test_a_folder_that_is_gone_is_not_made_anew(tmp_path: Path) -> None:
+    folder = tmp_path / "root" / "cache"
+    cached = CachedEmbedding(Counting(), folder)
+    cached.encode_texts(["dog"])
+    folder.parent.rename(tmp_path / "elsewhere")
+    with pytest.warns(DataWarning, match="gone"):
+        cached.encode_texts(["cat"])
+    assert not folder.parent.exists()
 
 
 def test_a_damaged_cache_is_named(tmp_path: Path) -> None:

@@ -34,7 +34,10 @@ from nsdviewer.session.decoding import (
     reconstruct,
     reconstruction_of,
 )
-from nsdviewer.state import Theme, ViewState
+from nsdviewer.session.demo import first_state, fit_missing
+from nsdviewer.session.patches import require_patch
+from nsdviewer.session.voxels import voxel_card
+from nsdviewer.state import Hemisphere, Patch, Theme, ViewState
 from tests.conftest import Subject
 
 QUIET = SilentProgress()
@@ -296,6 +299,36 @@ def test_without_pictures_decoding_and_painting_go_on(blind: Subject, one) -> No
         assert controls[kind].picture is None and "missing" in controls[kind].missing
     bars = concept_bars(blind.workspace, found, QUIET)
     assert bars and all(np.isnan(b.true) for b in bars)
+
+
+def test_a_subject_without_pictures_opens(blind: Subject, tmp_path: Path) -> None:
+    state = first_state(blind.root, QUIET)
+    assert state.trials and state.concept
+    card = voxel_card(blind.workspace, tuple(blind.workspace.encoder().sites.ijk[0].tolist()))
+    assert np.isfinite(card.psc).any()
+    # Nothing is fitted here, and nothing can be.
+    for entry in blind.root.iterdir():
+        if entry.name != ".nsdviewer":
+            (tmp_path / entry.name).symlink_to(entry)
+    bare = first_state(tmp_path, QUIET)
+    assert not bare.trials and not bare.concept
+    assert "pictures" in fit_missing(open_workspace(bare), QUIET)
+
+
+def test_what_is_looked_up_while_the_data_are_away_is_not_kept(blind: Subject, tmp_path) -> None:
+    root = tmp_path / "here"
+    root.mkdir()
+    for entry in blind.root.iterdir():
+        (root / entry.name).symlink_to(entry)
+    w = open_workspace(blind.state.replace(root=str(root)))
+    patch = Patch("mine", Hemisphere.LEFT, (1, 2, 3))
+    root.rename(tmp_path / "gone")
+    with pytest.raises(RequestError, match="lacks"):
+        require_patch(w, patch)
+    assert not w.outlines("floc-faces")
+    (tmp_path / "gone").rename(root)
+    require_patch(w, patch)
+    assert w.outlines("floc-faces")
 
 
 @pytest.mark.parametrize("kind", ["vanished", "of another embedding"])

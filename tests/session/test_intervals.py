@@ -11,9 +11,9 @@ from nsdviewer.mapping.statistics.bootstrap import roi_intervals
 from nsdviewer.scheduling import InProcess
 from nsdviewer.session import evidence, tested_maps
 from nsdviewer.session.concept_help import concept_words
-from nsdviewer.session.concepts import concept_map
+from nsdviewer.session.concepts import ROI_COLLECTIONS, concept_map
 from nsdviewer.session.evidence import MapRequest
-from nsdviewer.session.map_report import ROI_COLLECTIONS, regions_of
+from nsdviewer.session.map_report import regions_of
 from nsdviewer.session.possible import why_not
 from nsdviewer.session.region_intervals import intervals_of, region_places
 from nsdviewer.session.tested_maps import TestedMap, kept_test
