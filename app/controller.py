@@ -145,7 +145,7 @@ class Controller(QObject):
 
             return run(opening, ticket)
 
-        self.tasks.submit(Lane.LONG, "open", load, self._adopt)
+        self.tasks.submit(Lane.OPENING, "open", load, self._adopt)
 
     def _adopt(self, opened: Opened) -> None:
         session = opened.session

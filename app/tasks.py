@@ -21,6 +21,7 @@ OnError = Callable[[BaseException], None]
 class Lane(Enum):
     """Each lane has a thread of its own, so that a search never delays a click on a slice."""
 
+    OPENING = "opening"
     QUICK = "quick"
     DATA = "data"
     DETAIL = "detail"

@@ -21,6 +21,7 @@ from app.data_warnings import DataWarnings
 from app.export_dialog import export_menu
 from app.icons import themed_icon
 from app.layout import lay_out
+from app.memory import share_one_arena
 from app.message_bar import MessageBar
 from app.panels.bars import BarsPanel
 from app.panels.bench import BenchPanel
@@ -92,6 +93,7 @@ class MainWindow(QMainWindow):
 
     def __init__(self, session: Session | None, settings: Settings, use_3d: bool = True) -> None:
         super().__init__()
+        share_one_arena()
         Collector.install()
         self.settings = settings
         self.controller = Controller(self)
@@ -187,7 +189,7 @@ class MainWindow(QMainWindow):
 
         self.cortex.say("preparing the cortex …")
         known = self.settings.opengl.get(machine_key())
-        self.controller.tasks.submit(Lane.LONG, "opengl", lambda _: _ready_for_3d(known), ready)
+        self.controller.tasks.submit(Lane.OPENING, "opengl", lambda _: _ready_for_3d(known), ready)
 
     # --- what the window does ----------------------------------------------------------------
 
@@ -285,6 +287,9 @@ class MainWindow(QMainWindow):
 
     def _show_view(self, before: View | None, after: View) -> None:
         changed_home = before is not None and before.workspace is not after.workspace
+        if before is not None and before.state is not after.state:
+            # What a person goes on from is no news any more.
+            self.message.hide()
         if before is None or changed_home:
             self.leave_training()
         if before is None:
@@ -328,7 +333,7 @@ class MainWindow(QMainWindow):
             return
         voxel = voxel_of_vertex(view.workspace, hemisphere, vertex)
         if voxel is None:
-            self.status.say("this vertex lies outside the measured volume")
+            self.status.say("no voxel for this vertex: outside the volume, or no transforms")
         else:
             self.request(voxel=voxel, vertex=(hemisphere, vertex))
 

@@ -244,9 +244,16 @@ def _read_term(
         phrase = text[1:-1].strip()
         if not phrase:
             raise ConceptError(f"There is an empty phrase in '{expression}'; put a word into it.")
+        _require_letters(phrase, expression)
         return Term(weight, TermKind.TEXT, phrase), position + 1
     words = []
     while position < len(tokens) and tokens[position][0] == "word":
         words.append(tokens[position][1])
         position += 1
+    _require_letters(" ".join(words), expression)
     return Term(weight, TermKind.TEXT, " ".join(words)), position
+
+
+def _require_letters(text: str, expression: str) -> None:
+    if not any(c.isalnum() for c in text):
+        raise ConceptError(f"'{text}' in '{expression}' is no word; put one in its place.")

@@ -253,7 +253,7 @@ def draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=5, length=2, width=0.4)
     unit = UNITS[scene.state.reading]
-    said = "mean that no penalty shrinks, with its 90 % bootstrap interval"
+    said = "unshrunk mean, 90 % bootstrap"
     if any(b.interval_psc is None for b in bars):
         said = "mean ± s.e.m. over all reliable voxels of a region"
     axes.set_xlabel(f"{unit}\n{said}", fontsize=5)

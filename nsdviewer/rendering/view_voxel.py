@@ -132,11 +132,10 @@ def _draw_field(figure: Figure, place: SubplotSpec, plate: VoxelPlate, palette: 
     )
     axes.plot([-half, half], [0, 0], [0, 0], [-half, half], color=palette.border, linewidth=0.5)
     axes.set_title(plate.field_said, fontsize=_TEXT_PT, color=palette.text, pad=2)
-    if plate.field_deg is not None:
+    if plate.field_deg is not None and plate.is_field_trusted:
         x, y, size = plate.field_deg
-        colour = palette.accent if plate.is_field_trusted else palette.muted
-        axes.add_patch(Circle((x, y), size, color=colour, alpha=0.3, lw=0))
-        axes.add_patch(Circle((x, y), size, fill=False, color=colour, lw=0.8))
+        axes.add_patch(Circle((x, y), size, color=palette.accent, alpha=0.3, lw=0))
+        axes.add_patch(Circle((x, y), size, fill=False, color=palette.accent, lw=0.8))
 
 
 def _draw_likes(figure: Figure, place: SubplotSpec, plate: VoxelPlate, palette: Palette) -> None:

@@ -60,7 +60,7 @@ _TITLES = {
     ENCODER_R: "encoder: correlation with held-out responses",
     MEASURED: "measured response to the selected trial",
     PREDICTED: "response predicted from its reconstruction",
-    AGREEMENT: "agreement of the two",
+    AGREEMENT: "agreement, measured × predicted",
 }
 # What the colour bar of a reading says besides the unit.
 _QUANTITIES = {

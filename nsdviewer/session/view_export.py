@@ -178,7 +178,8 @@ def _plate(workspace: Workspace, state: ViewState, progress: Progress) -> VoxelP
     field = card.prf
     said = card.notes.get("prf", "")
     if field is not None:
-        said = f"pRF · {field.eccentricity_deg:.1f}° · R² {field.r2_pct:.0f} %".replace("-", "−")
+        where = f"{field.eccentricity_deg:.1f}°" if field.is_trusted else "no fit"
+        said = f"pRF · {where} · R² {field.r2_pct:.0f} %".replace("-", "−")
     return VoxelPlate(
         title="Voxel {}, {}, {}".format(*card.ijk),
         facts=_facts(card),
@@ -230,7 +231,9 @@ def _words(workspace: Workspace, state: ViewState, card: VoxelCard, progress: Pr
         return "words: not known"
     if words is None:
         return "words: none"
-    head = "words it likes" if words.is_better_than_chance else "nearest words, by chance"
+    head = (
+        "words it likes" if words.is_better_than_chance else "nearest words (no nearer than chance)"
+    )
     return "\n".join([head, *words.words])
 
 
