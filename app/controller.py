@@ -222,8 +222,7 @@ class Controller(QObject):
     def _note_arrival(self, name: str) -> None:
         if self._steps:
             self._steps[0].discard(name)
-            # A slow generator must not hold up the rest.
-            while self._steps and not self._steps[0] - {"reconstruction"}:
+            while self._steps and not self._steps[0]:
                 self._steps.pop(0)
 
     def _will_come(self, name: str, view: View) -> bool:
@@ -240,6 +239,8 @@ class Controller(QObject):
             def show(fields: dict[str, Any]) -> None:
                 def add() -> None:
                     if not ticket.cancelled and session is self.session:
+                        # A slow generator that shows its steps holds up nobody.
+                        self._note_arrival(result.name)
                         self._update(**fields)
 
                 self.tasks.deliver(add)

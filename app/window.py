@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -369,10 +370,14 @@ class MainWindow(QMainWindow):
 
 def _ready_for_3d(known: str | None) -> str:
     """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
-    answer = probe_opengl() if known is None else known
-    if answer in (HARDWARE, SOFTWARE):
+    if known is not None and known not in (HARDWARE, SOFTWARE):
+        return known
+    # The trial runs in a process of its own: meanwhile this one loads.
+    with ThreadPoolExecutor(1) as asking_meanwhile:
+        trial = asking_meanwhile.submit(probe_opengl) if known is None else None
         from nsdviewer.rendering.loading import load_before_opengl
 
         load_before_opengl()
         import app.brain_view  # noqa: F401
-    return answer
+
+        return trial.result() if trial is not None else str(known)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,12 +10,10 @@ import numpy as np
 from app.samples import BATCH, PaintingPreview, Sample
 from nsdviewer.errors import Cancelled, NsdViewerError
 from nsdviewer.jobs import PartProgress, Progress, Ticket
-from nsdviewer.rendering.montage import Sheet, draw_sheet, write_sheet
 from nsdviewer.session.bench_concepts import concept_bars
 from nsdviewer.session.bench_controls import control_pictures
 from nsdviewer.session.bench_nearest import nearest_pictures, training_vectors
 from nsdviewer.session.bench_painting import paint_vectors, painter_of
-from nsdviewer.session.bench_sheets import SheetRequest, SheetTrials, paint_sheet
 from nsdviewer.session.decoding import reconstruction_of
 
 if TYPE_CHECKING:
@@ -24,11 +21,9 @@ if TYPE_CHECKING:
 
     from app.view import View
     from nsdviewer.session.bench_nearest import NearPicture
-    from nsdviewer.state import Theme, ViewState
 
 N_SEEDS = 4
 CEILING_LABEL = "ceiling"
-_SHARP_DPI, _FEW_ROWS = 220.0, 40
 Fields = dict[str, Any]
 Show = Callable[[Fields], None]
 
@@ -138,32 +133,3 @@ def paint_samples(
         vectors = np.stack([s.embedding for s in part])
         painted = paint_vectors(painter, vectors, [s.seed for s in part], share, preview)
         show(first, tuple(painted), True)
-
-
-def sheet_request(trials: str, n_seeds: int, with_controls: bool) -> SheetRequest:
-    """Return a request of what a person chose."""
-    return SheetRequest(SheetTrials(trials), n_seeds, with_controls)
-
-
-def make_sheet(view: View, request: SheetRequest, progress: Progress) -> Sheet:
-    """Paint the pictures of a sheet."""
-    return paint_sheet(view.workspace, view.state, request, progress)
-
-
-def look_at_sheet(sheet: Sheet, theme: Theme, n_across: int) -> NDArray[np.uint8]:
-    """Draw a sheet for the screen, sharp where it is not long."""
-    dpi = _SHARP_DPI if len(sheet.rows) <= _FEW_ROWS else _SHARP_DPI / 2
-    return draw_sheet(sheet, theme, n_across, dpi)
-
-
-def save_sheet(sheet: Sheet, path: Path, state: ViewState, n_across: int) -> Path:
-    """Write a sheet, and the state that it is of beside it; returns the sheet's path."""
-    try:
-        write_sheet(sheet, path, state.theme, n_across)
-        state.save(path.with_suffix(".json"))
-    except OSError as error:
-        raise NsdViewerError(
-            f"The sheet cannot be written to {path} ({error.strerror or error}); choose another "
-            "folder."
-        ) from error
-    return path

@@ -4,7 +4,8 @@
 
 STARTED is the clock (time.time()) when the process was asked for. Prints the seconds until the
 window was shown, until its first picture was drawn (map on the cortex, seen beside reconstructed),
-until nothing was under way any more, and the resident memory.
+until nothing was under way any more, and the resident memory. What the window remembers between two
+starts is read and written where ``XDG_CONFIG_HOME`` says.
 """
 
 import faulthandler
@@ -16,7 +17,7 @@ from pathlib import Path
 from PySide6.QtCore import QEventLoop, QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.settings import Settings
+from app.settings import Settings, settings_file
 from app.window import MainWindow
 
 
@@ -59,7 +60,9 @@ def main(arguments: list[str]) -> int:
     size = (int(arguments[3]), int(arguments[4])) if len(arguments) > 3 else (1280, 800)
     application = QApplication(sys.argv[:1])
     application.setStyle("Fusion")
-    window = MainWindow(None, Settings(size=size))
+    settings = Settings.load(settings_file())
+    settings.size = size
+    window = MainWindow(None, settings)
     window.show()
     application.processEvents()
     shown = time.time() - started

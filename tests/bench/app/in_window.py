@@ -155,7 +155,7 @@ def _reconstruction_ms(window: MainWindow, watch: Stopwatch) -> float:
 
     def choose(k: int) -> None:
         before[:] = [window.controller.view.reconstruction, painted.count]
-        window.request(trials=(int(trials[k]),))
+        window.request(trials=(int(trials[k + 1]),))
 
     def shown(k: int) -> bool:
         return (
