@@ -11,7 +11,7 @@ from nsdviewer.session.scaling import site_factors
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
 
-_REGIONS = ("floc-faces", "floc-places", "prf-visualrois", "V1", "nsdgeneral")
+_REGIONS = ("floc-faces", "floc-places", "prf-visualrois", "prf-visualrois:V1v", "FFA-1")
 
 
 def lesion_laws(workspace: Workspace, state: ViewState) -> dict[str, Any]:
