@@ -43,11 +43,36 @@ def first(mini) -> ViewState:
     return mini.state.replace(concept="animal", theme=Theme.DARK)
 
 
-@pytest.fixture
-def window(application: QApplication, first: ViewState) -> Iterator[MainWindow]:
-    made = MainWindow(Session(first), Settings(size=(1280, 800)), use_3d=HAS_SCREEN)
+def made_window(state: ViewState) -> MainWindow:
+    made = MainWindow(Session(state), Settings(size=(1280, 800)), use_3d=HAS_SCREEN)
     made.show()
     assert made.wait_idle(120)
+    return made
+
+
+@pytest.fixture(scope="module")
+def shared(application: QApplication, mini) -> Iterator[MainWindow]:
+    """One window for all tests that leave it as usable as it was."""
+    made = made_window(mini.state.replace(concept="animal", theme=Theme.DARK))
+    yield made
+    made.close()
+    made.deleteLater()
+
+
+@pytest.fixture
+def window(shared: MainWindow, first: ViewState) -> MainWindow:
+    """The window with the subject opened anew."""
+    shared.message.hide()
+    shared.resize(1280, 800)
+    shared.controller.open_session(Session(first))
+    assert shared.wait_idle(120)
+    return shared
+
+
+@pytest.fixture
+def own_window(application: QApplication, first: ViewState) -> Iterator[MainWindow]:
+    """A window that a test may close."""
+    made = made_window(first)
     yield made
     made.close()
     made.deleteLater()
@@ -355,11 +380,11 @@ def test_welcome_page_when_nothing_is_open(application, tmp_path):
     assert Settings.load(tmp_path / "window.json").theme == Theme.LIGHT.value
 
 
-def test_remembers_the_last_state(window, tmp_path):
-    window.settings.path = tmp_path / "window.json"
-    window.request(morph=PIAL)
-    assert window.wait_idle()
-    window.close()
+def test_remembers_the_last_state(own_window, tmp_path):
+    own_window.settings.path = tmp_path / "window.json"
+    own_window.request(morph=PIAL)
+    assert own_window.wait_idle()
+    own_window.close()
     assert Settings.load(tmp_path / "window.json").last().morph == PIAL
 
 
