@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -20,7 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QAbstractButton, QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout
 
 from app.style import palette_of
-from app.widgets import ElidedLabel, Picture, rgb_image
+from app.widgets import ElidedLabel, Picture, ShowsFocus, rgb_image
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ _WORD_ROW_PX = 17
 _FOCUS_PX = 2
 
 
-class ChoicePicture(Picture):
+class ChoicePicture(ShowsFocus, Picture):
     """A picture that is chosen by click or key, while it leads anywhere."""
 
     def __init__(self, name: str) -> None:
@@ -60,14 +59,6 @@ class ChoicePicture(Picture):
             self.clicked.emit()
         else:
             super().keyPressEvent(event)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         super().paintEvent(event)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPoint, QPointF, QRect, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFocusEvent,
     QImage,
     QKeyEvent,
     QMouseEvent,
@@ -19,7 +18,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
 
 from app.style import palette_of
-from app.widgets import break_lines, rgb_image, text_at
+from app.widgets import ShowsFocus, break_lines, rgb_image, text_at
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ _KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Space)
 _LEFT = Qt.AlignmentFlag.AlignLeft
 
 
-class ColourBarView(QWidget):
+class ColourBarView(ShowsFocus, QWidget):
     """The colours of one layer with quantity, unit and ends; a click offers other ends."""
 
     limitChosen = Signal(str, object)
@@ -92,14 +91,6 @@ class ColourBarView(QWidget):
             self._offer(self.mapToGlobal(QPoint(0, self.height())))
         else:
             super().keyPressEvent(event)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
         if self._bar is None:

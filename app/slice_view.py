@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import (
     QColor,
-    QFocusEvent,
     QKeyEvent,
     QMouseEvent,
     QPainter,
@@ -20,7 +19,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.style import palette_of
-from app.widgets import rgb_image, text_at
+from app.widgets import ShowsFocus, rgb_image, text_at
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ class SliceFrame:
     has_crosshair: bool = True
 
 
-class SliceView(QWidget):
+class SliceView(ShowsFocus, QWidget):
     """One slice; click and drag move the cursor in it, the wheel moves it across."""
 
     voxelChosen = Signal(object, str)
@@ -271,14 +270,6 @@ class SliceView(QWidget):
             self.enlarged.emit(1 / ZOOM_STEP)
         else:
             super().keyPressEvent(event)
-
-    def focusInEvent(self, event: QFocusEvent) -> None:
-        super().focusInEvent(event)
-        self.update()
-
-    def focusOutEvent(self, event: QFocusEvent) -> None:
-        super().focusOutEvent(event)
-        self.update()
 
     # --- outward -----------------------------------------------------------------------------
 

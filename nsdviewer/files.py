@@ -4,7 +4,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,14 @@ def write_json(target: Path, value: Any) -> None:
     plain = json.loads(json.dumps(value), parse_constant=lambda _: None)
     with atomic_path(target) as path:
         path.write_text(json.dumps(plain, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+def beside(path: Path, suffixes: Iterable[str]) -> Path:
+    """Return the JSON file beside `path`: its name without the longest of `suffixes` that it has."""
+    for suffix in sorted(suffixes, key=len, reverse=True):
+        if suffix and path.name.lower().endswith(suffix.lower()):
+            return path.with_name(path.name[: -len(suffix)] + ".json")
+    return path.with_name(path.name + ".json")
 
 
 def file_fingerprint(path: Path) -> str:

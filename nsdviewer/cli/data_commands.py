@@ -15,7 +15,7 @@ from nsdviewer.data.formats.volumes import write_mgh, write_volume
 from nsdviewer.data.inventory import inventory
 from nsdviewer.data.nsd import Subject, open_nsd
 from nsdviewer.errors import RequestError
-from nsdviewer.files import atomic_path, write_json
+from nsdviewer.files import atomic_path, beside, write_json
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.state import BetaVersion, Space
 
@@ -34,11 +34,7 @@ def require_suffix(path: Path, *suffixes: str) -> None:
 
 def sidecar_of(out: Path) -> Path:
     """Return the JSON file that says beside `out` how it was made."""
-    stem = out.name
-    for suffix in (".nii.gz", out.suffix):
-        if stem.endswith(suffix):
-            return out.with_name(stem.removesuffix(suffix) + ".json")
-    return out.with_name(stem + ".json")
+    return beside(out, (".nii.gz", out.suffix))
 
 
 def run_betas(arguments: argparse.Namespace) -> int:

@@ -120,12 +120,6 @@ class ConceptMap:
         grid[tuple(self.ijk.T)] = values
         return grid
 
-    def symmetric_limit(self) -> float:
-        """Return an end for the colour bar: the 99th percentile of |value| where shown."""
-        values = np.abs(self.values[self.shown])
-        limit = float(np.percentile(values, 99)) if len(values) else 1.0
-        return limit if limit > 0 else 1.0
-
     def with_evidence(self, evidence: Evidence) -> Self:
         """Return the map showing only what passes a test besides."""
         return replace(self, shown=self.shown & evidence.significant, evidence=evidence)

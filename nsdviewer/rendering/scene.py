@@ -22,7 +22,7 @@ from nsdviewer.rendering.labels import RegionLabel, region_labels
 from nsdviewer.rendering.layers import LayerMap, ShownLayer
 from nsdviewer.rendering.outlines import OutlineTopology, boundary_edges, outline_segments
 from nsdviewer.rendering.slices import SlicePicture, draw_slice
-from nsdviewer.state import CONCEPT, Camera, Hemisphere, Sides, ViewState
+from nsdviewer.state import Camera, Hemisphere, Sides, ViewState
 
 NO_SEGMENTS = np.zeros((0, 2, 3), np.float32)
 
@@ -288,8 +288,3 @@ def peak_voxel(arrays: SceneArrays) -> tuple[int, int, int]:
         return 0, 0, 0
     x, y, z = arrays.underlay.values.shape
     return x // 2, y // 2, z // 2
-
-
-def concept_bar(scene: Scene) -> ColourBar | None:
-    """Return the colour bar of the concept map, None where it is not shown."""
-    return next((bar for bar in scene.colour_bars if bar.source == CONCEPT), None)

@@ -5,6 +5,7 @@ from enum import Enum
 from pathlib import Path
 
 from nsdviewer.errors import RequestError
+from nsdviewer.files import beside
 
 
 class ExportedView(Enum):
@@ -151,8 +152,6 @@ def width_px(view: ExportedView, scale: float) -> int:
 
 def sidecar_of(path: Path) -> Path:
     """Return the JSON file that says beside an export how it was made."""
-    suffixes = {s for view in ExportedView for each in formats_of(view) for s in each.suffixes}
-    for suffix in sorted(suffixes, key=len, reverse=True):
-        if path.name.lower().endswith(suffix):
-            return path.with_name(path.name[: -len(suffix)] + ".json")
-    return path.with_name(path.name + ".json")
+    return beside(
+        path, {s for view in ExportedView for each in formats_of(view) for s in each.suffixes}
+    )

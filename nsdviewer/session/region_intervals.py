@@ -26,7 +26,6 @@ from nsdviewer.state import Null, Reading, ViewState
 
 _N_DRAWS = 100
 _FEWEST_SITES = 3
-Members = dict[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
