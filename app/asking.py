@@ -74,16 +74,16 @@ def ask_training(window: MainWindow) -> None:
 
 
 def show_palette(window: MainWindow) -> None:
-    CommandPalette(window, window.menu_actions).show()
+    CommandPalette(window, list(window.commands.values())).show()
 
 
 def show_shortcuts(window: MainWindow) -> None:
     groups: dict[str, list[tuple[str, str]]] = {}
-    for entry in window.action_table:
-        if entry.shortcut:
-            keys = QKeySequence(entry.shortcut)
+    for command in window.command_table:
+        if command.shortcut:
+            keys = QKeySequence(command.shortcut)
             text = keys.toString(QKeySequence.SequenceFormat.NativeText)
-            groups.setdefault(entry.menu, []).append((entry.text, text))
+            groups.setdefault(command.menu, []).append((command.text, text))
     TableDialog(window, "Shortcuts", {**groups, "Mouse": _MOUSE}).show()
 
 

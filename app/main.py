@@ -7,6 +7,7 @@ from PySide6.QtCore import QTimer
 from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication
 
+from app.application import Application
 from app.data_warnings import DataWarnings
 from app.icons import themed_icon
 from app.settings import Settings, settings_file
@@ -28,7 +29,7 @@ def run_window(kind: str, path: Path | None) -> int:
     application.setStyle("Fusion")
     application.setWindowIcon(themed_icon("nsdviewer", ""))
     settings = Settings.load(settings_file())
-    window = MainWindow(None, settings)
+    window = MainWindow(None, settings, application=Application(settings))
     window.heed(DataWarnings(window))
     window.show()
     # The window is on the screen before anything heavy begins.

@@ -13,9 +13,10 @@ from PySide6.QtWidgets import (
 )
 
 from app import asking, style
-from app.actions import ACTIONS, fill_menus
+from app.application import Application
 from app.bench_sheet import SheetDialog
 from app.collector import Collector
+from app.commands import COMMANDS
 from app.concept_memory import ConceptMemory
 from app.controller import Controller
 from app.data_warnings import DataWarnings
@@ -23,6 +24,7 @@ from app.export_dialog import export_menu
 from app.icons import themed_icon
 from app.layout import lay_out
 from app.memory import share_one_arena
+from app.menus import fill_menus
 from app.message_bar import MessageBar
 from app.panels.bars import BarsPanel
 from app.panels.bench import BenchPanel
@@ -80,6 +82,8 @@ class MainWindow(QMainWindow):
         What to show at once; None shows the welcome page.
     use_3d
         Whether to try OpenGL at all.
+    application
+        What it shares with other windows; None where it is alone.
     """
 
     header: HeaderPanel
@@ -92,11 +96,19 @@ class MainWindow(QMainWindow):
     lesion: LesionPanel
     status: StatusPanel
 
-    def __init__(self, session: Session | None, settings: Settings, use_3d: bool = True) -> None:
+    def __init__(
+        self,
+        session: Session | None,
+        settings: Settings,
+        use_3d: bool = True,
+        application: Application | None = None,
+    ) -> None:
         super().__init__()
         share_one_arena()
         Collector.install()
         self.settings = settings
+        self.application = application or Application(settings)
+        self.application.add(self)
         self.controller = Controller(self)
         self._theme: Theme | None = None
         self.setWindowTitle("nsdviewer")
@@ -120,8 +132,8 @@ class MainWindow(QMainWindow):
         )  # fmt: skip
         self.message = MessageBar()
         self.pages, self._workbench = lay_out(self)
-        self.action_table = ACTIONS
-        self.menu_actions, self._need_view = fill_menus(self)
+        self.command_table = COMMANDS
+        self.commands = fill_menus(self)
         self._connect()
         self._wear(Theme(settings.theme))
         self.welcome.show_recent(settings.recent_roots)
@@ -297,8 +309,8 @@ class MainWindow(QMainWindow):
             self._workbench.share_out(self.width(), self.height())
             self.trials.list.setFocus()
             self.status.show()
-            for action in self._need_view:
-                action.setEnabled(True)
+            for command in COMMANDS:
+                self.commands[command.name].setEnabled(True)
         if state_differs(before, after, "theme"):
             self._wear(after.state.theme)
         for panel in self.panels.values():
@@ -365,6 +377,7 @@ class MainWindow(QMainWindow):
         self.settings.save()
         self.controller.tasks.close()
         self.cortex.close_3d()
+        self.application.remove(self)
         super().closeEvent(event)
 
 

@@ -15,7 +15,9 @@ from nsdviewer.state.choices import (
     Underlay,
     Unfolding,
 )
+from nsdviewer.state.documents import DocumentKind, read_document
 from nsdviewer.state.layers import CONCEPT, LayerChoice, Patch
+from nsdviewer.state.pages import Page, Panel, PanelKind
 from nsdviewer.state.view_state import (
     FORMAT,
     INFLATED,
@@ -34,10 +36,14 @@ __all__ = [
     "BenchRow",
     "BetaVersion",
     "Camera",
+    "DocumentKind",
     "Experiment",
     "Hemisphere",
     "LayerChoice",
     "Null",
+    "Page",
+    "Panel",
+    "PanelKind",
     "Patch",
     "Reading",
     "Sides",
@@ -48,4 +54,5 @@ __all__ = [
     "Underlay",
     "Unfolding",
     "ViewState",
+    "read_document",
 ]

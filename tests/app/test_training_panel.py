@@ -183,7 +183,7 @@ def test_the_folder_is_remembered(window, folder, tmp_path):
     assert settings.training_folder == str(folder)
     again = MainWindow(None, settings, use_3d=False)
     again.show()
-    action = next(a for a in again.menu_actions if a.text() == "Watch a training…")
+    action = again.commands["jobs.training"]
     assert action.isEnabled(), "no subject is needed"
     action.trigger()
     assert again.wait_idle()

@@ -18,7 +18,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
 from app import asking
-from app.actions import ACTIONS
+from app.commands import COMMANDS
 from app.data_warnings import DataWarnings
 from app.settings import Settings
 from app.window import MainWindow
@@ -314,7 +314,7 @@ def test_command_palette_runs_what_is_typed(window):
 
 
 def test_every_shortcut_is_there_once():
-    shortcuts = [a.shortcut for a in ACTIONS if a.shortcut]
+    shortcuts = [c.shortcut for c in COMMANDS if c.shortcut]
     assert len(shortcuts) == len(set(shortcuts))
 
 

@@ -1,0 +1,14 @@
+"""Commands of the Help menu."""
+
+from __future__ import annotations
+
+from app import asking
+from app.commands.command import Command
+
+COMMANDS: tuple[Command, ...] = (
+    Command("help.palette", "Help", "Commands…", "Ctrl+Shift+P", lambda w: asking.show_palette(w),
+            False),
+    Command("help.shortcuts", "Help", "Shortcuts…", "?", lambda w: asking.show_shortcuts(w), False),
+    Command("help.provenance", "Help", "Where this view comes from…", "",
+            lambda w: asking.show_provenance(w)),
+)  # fmt: skip

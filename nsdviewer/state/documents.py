@@ -1,0 +1,57 @@
+"""The JSON documents that nsdviewer writes, told apart by what they say they are."""
+
+import json
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from nsdviewer.errors import RequestError
+
+# A state with a hundred drawn regions is a megabyte; what is larger is none of ours.
+MOST_BYTES = 64 << 20
+
+
+class DocumentKind(Enum):
+    """What a document holds; the values are its ``format``.
+
+    VIEW is a `ViewState`, SESSION a state with its history and the data that it was made of, PAGE a
+    composed figure.
+    """
+
+    VIEW = "nsdviewer-state"
+    SESSION = "nsdviewer-session"
+    PAGE = "nsdviewer-figure"
+
+
+def read_document(path: Path) -> tuple[DocumentKind, dict[str, Any]]:
+    """Read a JSON document and say what it is; nothing that it names is opened.
+
+    Raises
+    ------
+    RequestError
+        If the file cannot be read, is too large, holds no JSON, or none of nsdviewer's documents.
+    """
+    path = Path(path)
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise RequestError(
+                f"{path} has {size / (1 << 20):,.0f} MiB, more than any document of nsdviewer; name "
+                "another file."
+            )
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RequestError(
+            f"{path} cannot be read ({error.strerror}); name a file that is there."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise RequestError(
+            f"{path} is none of nsdviewer's documents (no JSON); name another file."
+        ) from error
+    if isinstance(document, dict):
+        for kind in DocumentKind:
+            if document.get("format") == kind.value:
+                return kind, document
+    raise RequestError(
+        f"{path} is none of nsdviewer's documents; name a file that nsdviewer wrote."
+    )
