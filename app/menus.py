@@ -1,17 +1,24 @@
-"""The menu bar, made from the table of commands."""
+"""The menu bar, made from the table of commands, and what its actions say at the moment."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QDialog
 
 from app.commands import COMMANDS
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QMenu
 
+    from app.commands import Command
     from app.window import MainWindow
+
+# Slices that are scrolled through bring many views a second.
+_PAUSE_MS = 60
+PALETTE = "help.palette"
 
 
 def fill_menus(window: MainWindow) -> dict[str, QAction]:
@@ -19,15 +26,74 @@ def fill_menus(window: MainWindow) -> dict[str, QAction]:
     menus: dict[str, QMenu] = {}
     made: dict[str, QAction] = {}
     for command in COMMANDS:
-        menu = menus.get(command.menu)
-        if menu is None:
-            menu = menus[command.menu] = window.menuBar().addMenu(command.menu)
-        if command.starts_group:
+        menu = _menu_of(window, menus, command.menu)
+        if command.starts_group and not menu.isEmpty():
             menu.addSeparator()
         action = menu.addAction(command.text)
         action.setObjectName(command.name)
         action.setShortcut(QKeySequence(command.shortcut))
-        action.triggered.connect(lambda _=False, call=command.call: call(window))
-        action.setEnabled(not command.needs_view)
+        action.setCheckable(command.checked is not None)
         made[command.name] = action
+    Actions(window, made)
     return made
+
+
+def _menu_of(window: MainWindow, menus: dict[str, QMenu], path: str) -> QMenu:
+    """Return the menu of a path such as ``View/Slices``, made where it is not there yet."""
+    if path not in menus:
+        outer, _, title = path.rpartition("/")
+        if outer:
+            menus[path] = _menu_of(window, menus, outer).addMenu(title)
+        else:
+            menus[path] = window.menuBar().addMenu(title)
+        menus[path].setToolTipsVisible(True)
+    return menus[path]
+
+
+class Actions(QObject):
+    """Keeps the actions of the menus as the window is: what can be done, what is chosen."""
+
+    def __init__(self, window: MainWindow, actions: dict[str, QAction]) -> None:
+        super().__init__(window)
+        self.setObjectName("actions")
+        self._window, self._actions = window, actions
+        self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
+        self._pause.timeout.connect(self.refresh)
+        for command in COMMANDS:
+            actions[command.name].triggered.connect(lambda _=False, c=command: self._run(c))
+        for menu in {id(a.parent()): a.parent() for a in actions.values()}.values():
+            if hasattr(menu, "aboutToShow"):
+                menu.aboutToShow.connect(self.refresh)
+        window.controller.viewChanged.connect(self._note)
+        window.installEventFilter(self)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Say of each command whether it can be done, and whether it is chosen."""
+        for command in COMMANDS:
+            action, why = self._actions[command.name], command.hindrance(self._window)
+            action.setEnabled(not why)
+            text = command.text_now(self._window)
+            action.setText(text.replace("&", "&&"))
+            action.setToolTip(why or text)
+            if command.checked is not None:
+                action.setChecked(command.is_checked(self._window))
+
+    def _note(self, before: object, after: object) -> None:
+        if before is None:
+            self.refresh()
+        if not self._pause.isActive():
+            self._pause.start()
+
+    def _run(self, command: Command) -> None:
+        command.run(self._window)
+        # A click has turned the mark of a checkable action; the window knows what holds.
+        self.refresh()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        # A dialog is a window of its own, where the main window's shortcuts are not heard.
+        if event.type() == QEvent.Type.ChildPolished:
+            child = event.child()  # type: ignore[attr-defined]
+            if isinstance(child, QDialog):
+                child.addAction(self._actions[PALETTE])
+        return False
