@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QEventLoop, Qt, QTimer
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QFont
-from PySide6.QtWidgets import (
-    QMainWindow,
-)
+from PySide6.QtWidgets import QMainWindow
 
 from app import asking, style
 from app.application import Application
 from app.bench_sheet import SheetDialog
 from app.collector import Collector
 from app.commands import COMMANDS
-from app.concept_memory import ConceptMemory
 from app.controller import Controller
 from app.data_warnings import DataWarnings
 from app.export_dialog import export_menu
@@ -38,12 +34,13 @@ from app.panels.training import TrainingPanel
 from app.panels.trials import TrialsPanel
 from app.panels.voxel import VoxelPanel
 from app.panels.welcome import WelcomePanel
-from app.probe import HARDWARE, SOFTWARE, machine_key, probe_opengl
 from app.sampling import Sampler
 from app.settings import Settings
-from app.tasks import Lane
+from app.start_3d import start_3d
 from app.view import View, state_differs
+from app.waiting import wait_until
 from app.watching import TrainingWatch
+from app.wiring import connect
 from nsdviewer.rendering.view_kinds import ExportedView
 from nsdviewer.state import Theme
 
@@ -134,75 +131,13 @@ class MainWindow(QMainWindow):
         self.pages, self._workbench = lay_out(self)
         self.command_table = COMMANDS
         self.commands = fill_menus(self)
-        self._connect()
+        connect(self)
         self._wear(Theme(settings.theme))
         self.welcome.show_recent(settings.recent_roots)
         self.resize(*settings.size)
-        self._prepare_3d(use_3d)
+        start_3d(self, use_3d)
         if session is not None:
             self.controller.open_session(session)
-
-    # --- building ----------------------------------------------------------------------------
-
-    def _connect(self) -> None:
-        controller = self.controller
-        for panel in self.panels.values():
-            panel.wanted.connect(controller.request)
-        controller.viewChanged.connect(self._show_view)
-        controller.failed.connect(self.show_error)
-        controller.tasks.progressed.connect(self._show_progress)
-        controller.tasks.finished.connect(self._finish)
-        controller.exported.connect(lambda p: self.status.say(f"figure written: {p}"))
-        controller.thumbnailsReady.connect(self.trials.add_thumbnails)
-        self.trials.thumbnailsWanted.connect(controller.want_thumbnails)
-        self.header.conceptTyped.connect(controller.type_concept)
-        self.header.conceptMoved.connect(lambda text: controller.type_concept(text, at_once=True))
-        self.header.use_memory(ConceptMemory(self.settings))
-        self.header.figureWanted.connect(lambda: asking.ask_figure(self))
-        self.cortex.vertexClicked.connect(self._go_to_vertex)
-        self.status.cancelled.connect(controller.tasks.cancel)
-        self.lesion.watchedChanged.connect(controller.watch)
-        self._connect_generators()
-        self.welcome.openWanted.connect(lambda: asking.ask_root(self))
-        self.welcome.demoWanted.connect(self.open_demo)
-        self.welcome.rootWanted.connect(lambda root: self.open(Path(root)))
-        self.welcome.cancelled.connect(lambda: controller.tasks.cancel("open"))
-
-    def _connect_generators(self) -> None:
-        controller, gallery, sampler, bench = (
-            self.controller, self.gallery, self.sampler, self.bench,
-        )  # fmt: skip
-        bench.generatorFileWanted.connect(lambda: asking.ask_generator_file(self))
-        bench.generatorFolderWanted.connect(lambda: asking.ask_generator_folder(self))
-        bench.moreSeedsWanted.connect(self.show_gallery)
-        bench.sheetWanted.connect(lambda: self.sheet.open_for(controller.view))
-        bench.cancelWanted.connect(lambda: controller.tasks.cancel("reconstruction"))
-        controller.viewChanged.connect(gallery.show_view)
-        gallery.wanted.connect(controller.request)
-        gallery.opened.connect(sampler.open)
-        gallery.closed.connect(sampler.close)
-        gallery.pageTurned.connect(sampler.turn_page)
-        gallery.cancelled.connect(sampler.cancel)
-        gallery.goOnWanted.connect(sampler.go_on)
-        sampler.changed.connect(gallery.show_samples)
-        sampler.progressed.connect(gallery.show_progress)
-        self.training.left.connect(self.leave_training)
-
-    def _prepare_3d(self, use_3d: bool) -> None:
-        if not use_3d:
-            self.cortex.say("The cortex is not drawn: 3D is switched off.")
-            return
-
-        def ready(answer: str) -> None:
-            self.settings.opengl = {machine_key(): answer}
-            if answer in (HARDWARE, SOFTWARE):
-                self.cortex.start_3d(smooth=answer == HARDWARE)
-            else:
-                self.cortex.say(f"The cortex is not drawn. {answer}")
-
-        self.cortex.say("preparing the cortex …")
-        known = self.settings.opengl.get(machine_key())
-        self.controller.tasks.submit(Lane.OPENING, "opengl", lambda _: _ready_for_3d(known), ready)
 
     # --- what the window does ----------------------------------------------------------------
 
@@ -279,26 +214,11 @@ class MainWindow(QMainWindow):
 
     def wait_idle(self, timeout_s: float = 60.0) -> bool:
         """Let the window work until nothing is under way; returns whether it got there."""
-        loop = QEventLoop()
-        quiet = 0
-
-        def look() -> None:
-            nonlocal quiet
-            quiet = quiet + 1 if self.idle else 0
-            if quiet >= 2:
-                loop.quit()
-
-        watch = QTimer(interval=5)
-        watch.timeout.connect(look)
-        watch.start()
-        QTimer.singleShot(round(1000 * timeout_s), loop, loop.quit)
-        loop.exec()
-        watch.stop()
-        return quiet >= 2
+        return wait_until(lambda: self.idle, timeout_s)
 
     # --- what the window hears ---------------------------------------------------------------
 
-    def _show_view(self, before: View | None, after: View) -> None:
+    def show_view(self, before: View | None, after: View) -> None:
         changed_home = before is not None and before.workspace is not after.workspace
         if before is not None and before.state is not after.state:
             # What a person goes on from is no news any more.
@@ -328,17 +248,17 @@ class MainWindow(QMainWindow):
             self.setStyleSheet(style.style_sheet(theme))
             self.training.wear(theme)
 
-    def _show_progress(self, kind: str, fraction: float, text: str) -> None:
+    def show_progress(self, kind: str, fraction: float, text: str) -> None:
         self.status.show_progress(kind, fraction, text)
         if kind == "open" and self.pages.currentIndex() == 0:
             self.welcome.show_progress(fraction, text)
 
-    def _finish(self, kind: str) -> None:
+    def show_finished(self, kind: str) -> None:
         self.status.finish(kind)
         if kind == "open":
             self.welcome.finish()
 
-    def _go_to_vertex(self, hemisphere: Any, vertex: int) -> None:
+    def go_to_vertex(self, hemisphere: Any, vertex: int) -> None:
         from nsdviewer.session.cursor import voxel_of_vertex
 
         view = self.controller.view
@@ -379,18 +299,3 @@ class MainWindow(QMainWindow):
         self.cortex.close_3d()
         self.application.remove(self)
         super().closeEvent(event)
-
-
-def _ready_for_3d(known: str | None) -> str:
-    """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
-    if known is not None and known not in (HARDWARE, SOFTWARE):
-        return known
-    # The trial runs in a process of its own: meanwhile this one loads.
-    with ThreadPoolExecutor(1) as asking_meanwhile:
-        trial = asking_meanwhile.submit(probe_opengl) if known is None else None
-        from nsdviewer.rendering.loading import load_before_opengl
-
-        load_before_opengl()
-        import app.brain_view  # noqa: F401
-
-        return trial.result() if trial is not None else str(known)

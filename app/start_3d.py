@@ -1,0 +1,45 @@
+"""Whether the cortex can be drawn here: asked of OpenGL once a machine, off the GUI thread."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from app.probe import HARDWARE, SOFTWARE, machine_key, probe_opengl
+from app.tasks import Lane
+
+if TYPE_CHECKING:
+    from app.window import MainWindow
+
+
+def start_3d(window: MainWindow, use_3d: bool) -> None:
+    """Have the cortex drawn where OpenGL works, and say why not where it does not."""
+    if not use_3d:
+        window.cortex.say("The cortex is not drawn: 3D is switched off.")
+        return
+
+    def ready(answer: str) -> None:
+        window.settings.opengl = {machine_key(): answer}
+        if answer in (HARDWARE, SOFTWARE):
+            window.cortex.start_3d(smooth=answer == HARDWARE)
+        else:
+            window.cortex.say(f"The cortex is not drawn. {answer}")
+
+    window.cortex.say("preparing the cortex …")
+    known = window.settings.opengl.get(machine_key())
+    window.controller.tasks.submit(Lane.OPENING, "opengl", lambda _: _ready_for_3d(known), ready)
+
+
+def _ready_for_3d(known: str | None) -> str:
+    """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
+    if known is not None and known not in (HARDWARE, SOFTWARE):
+        return known
+    # The trial runs in a process of its own: meanwhile this one loads.
+    with ThreadPoolExecutor(1) as asking_meanwhile:
+        trial = asking_meanwhile.submit(probe_opengl) if known is None else None
+        from nsdviewer.rendering.loading import load_before_opengl
+
+        load_before_opengl()
+        import app.brain_view  # noqa: F401
+
+        return trial.result() if trial is not None else str(known)
