@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from app.jobs import JobList
+
 if TYPE_CHECKING:
     from app.settings import Settings
     from app.window import MainWindow
@@ -18,12 +20,15 @@ class Application(QObject):
     ----------
     windows
         Those that are open, the oldest first.
+    jobs
+        What runs in processes of its own and outlives the windows.
     """
 
     def __init__(self, settings: Settings, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self.settings = settings
         self.windows: list[MainWindow] = []
+        self.jobs = JobList(parent=self)
 
     def add(self, window: MainWindow) -> None:
         """Note a window that opened."""

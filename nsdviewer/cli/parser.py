@@ -6,6 +6,7 @@ from pathlib import Path
 
 from nsdviewer.cli.assess_command import add_assess
 from nsdviewer.cli.import_command import add_import
+from nsdviewer.cli.job_command import add_job
 from nsdviewer.cli.model_options import add_models
 from nsdviewer.cli.options import Commands, add_embedding, add_subject, when_asked
 from nsdviewer.cli.paint_command import add_paint
@@ -34,6 +35,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_paint(commands)
     add_import(commands)
     add_assess(commands)
+    add_job(commands)
     _add_views(commands)
     return parser
 

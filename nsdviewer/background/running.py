@@ -1,0 +1,120 @@
+"""The process of a job: it runs the recorded command, stops when asked, and writes its end."""
+
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+from nsdviewer.background import locks
+from nsdviewer.background.log import read_log_state
+from nsdviewer.background.outputs import resumed
+from nsdviewer.background.records import (
+    CANCEL_FILE,
+    END_FILE,
+    LOCK_FILE,
+    LOG_FILE,
+    PROCESS_FILE,
+    read_record,
+    read_values,
+)
+from nsdviewer.files import write_json
+
+CANCELLED_STATUS = 130
+# Time to write a state of some gigabytes after being asked to stop.
+GRACE_S = 90.0
+
+
+def run_job(folder: Path, main: Callable[[Sequence[str]], int], grace_s: float = GRACE_S) -> int:
+    """Run the command that a job's folder records, with `main`; returns its exit status.
+
+    On SIGTERM the command is interrupted as by Ctrl-C, or stops by its own manners if it has any.
+    Where that takes longer than `grace_s`, the process ends itself: all files of ours are written
+    whole or not at all.
+
+    Raises
+    ------
+    DataError
+        If the folder holds no record of a job.
+    """
+    record = read_record(folder)
+    # Whoever started us has handed the lock over; a person at a shell has not.
+    held = None if locks.is_held(folder / LOCK_FILE) else locks.take(folder / LOCK_FILE)
+    began_s = time.monotonic()
+    _stop_when_asked(lambda: _write_end(folder, CANCELLED_STATUS, began_s), grace_s)
+    try:
+        _tell_process(folder)
+        # Asked to stop before we could be told.
+        stopped = (folder / CANCEL_FILE).exists()
+        words = resumed(record.command, record.place)
+        status = CANCELLED_STATUS if stopped else main(words)
+        fault = ""
+    except KeyboardInterrupt:
+        status, fault = CANCELLED_STATUS, ""
+    except BaseException as error:
+        traceback.print_exc()
+        name = type(error).__name__
+        status = 1
+        fault = f"The command broke off with an internal error ({name}: {error}); see its log."
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.stdout.flush()
+    _write_end(folder, status, began_s, fault)
+    if held is not None:
+        held.close()
+    return status
+
+
+def _tell_process(folder: Path) -> None:
+    told = read_values(folder / PROCESS_FILE)
+    own = psutil.Process()
+    told |= {"pid": own.pid, "process_began": own.create_time(), "host": socket.gethostname()}
+    with suppress(OSError):  # it can run without being cancelled
+        write_json(folder / PROCESS_FILE, told)
+
+
+def _write_end(folder: Path, status: int, began_s: float, fault: str = "") -> None:
+    if not folder.is_dir():  # removed while we ran; it must not come back
+        return
+    start = int(read_values(folder / PROCESS_FILE).get("log_start") or 0)
+    log = read_log_state(folder / LOG_FILE, start)
+    asked = (folder / CANCEL_FILE).exists()
+    values = {
+        "status": status,
+        "cancelled": status == CANCELLED_STATUS or (status != 0 and asked),
+        "seconds": time.monotonic() - began_s,
+        "fault": fault or log.fault or (log.tail.splitlines() or [""])[-1],
+    }
+    with suppress(OSError):  # then it counts as interrupted, and can be resumed
+        write_json(folder / END_FILE, values)
+
+
+def _stop_when_asked(end: Callable[[], None], grace_s: float) -> None:
+    """Interrupt the main thread on SIGTERM, and end the process if that does not help in time."""
+    # The interpreter writes here at once, also while the main thread is deep in a library.
+    told, tell = os.pipe()
+    os.set_blocking(tell, False)
+    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
+    signal.signal(signal.SIGTERM, _interrupt)
+
+    def watch() -> None:
+        while signal.SIGTERM not in os.read(told, 64):
+            pass
+        time.sleep(grace_s)
+        end()
+        os._exit(CANCELLED_STATUS)
+
+    threading.Thread(target=watch, name="stop", daemon=True).start()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    # Once: what is being tidied up must not be interrupted in its turn.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise KeyboardInterrupt
