@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject
 
+from app.drawing_process import DrawingProcess
 from app.jobs import JobList
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ class Application(QObject):
     ----------
     windows
         Those that are open, the oldest first.
+    drawing
+        The process that draws figures for all of them.
     jobs
         What runs in processes of its own and outlives the windows.
     """
@@ -28,6 +31,7 @@ class Application(QObject):
         super().__init__(parent)
         self.settings = settings
         self.windows: list[MainWindow] = []
+        self.drawing = DrawingProcess()
         self.jobs = JobList(parent=self)
 
     def add(self, window: MainWindow) -> None:
@@ -38,3 +42,5 @@ class Application(QObject):
         """Note that a window closes."""
         if window in self.windows:
             self.windows.remove(window)
+        if not self.windows:
+            self.drawing.close()

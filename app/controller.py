@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.drawing_process import DrawingProcess
 from app.results import OPENING, RESULTS, Result
 from app.tasks import Lane, OnError, Tasks
 from app.thumbnail_reading import FoundThumbnails, read_thumbnails
@@ -45,6 +46,7 @@ class Controller(QObject):
         super().__init__(parent)
         self.tasks = Tasks(self)
         self.tasks.failed.connect(self._say_fault)
+        self.drawing = DrawingProcess()
         self.view: View | None = None
         self.session: Session | None = None
         self._dirty: set[str] = set()
@@ -127,7 +129,7 @@ class Controller(QObject):
         self.tasks.submit(
             Lane.FILES,
             "export",
-            lambda ticket: _work().export(view, wanted, ticket),
+            lambda ticket: _work().export(view, wanted, ticket, self.drawing),
             self.exported.emit,
         )
 

@@ -1,28 +1,25 @@
-"""Views are drawn in a process of their own; numbers are written here.
-
-VTK off-screen on another thread, beside the window's VTK, is not safe on every system.
-"""
+"""Views are drawn in a process of their own; numbers are written here."""
 
 from __future__ import annotations
 
-import multiprocessing
-import traceback
-from multiprocessing.connection import Connection
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Progress
 from nsdviewer.rendering.view_kinds import ExportRequest, format_for
 
 if TYPE_CHECKING:
+    from app.drawing_process import DrawingProcess
     from app.view import View
     from nsdviewer.rendering.view_figures import ViewDrawing
 
-_POLL_S = 0.1
 
-
-def export_view(view: View, request: ExportRequest, progress: Progress) -> tuple[Path, ...]:
+def export_view(
+    view: View, request: ExportRequest, progress: Progress, drawing: DrawingProcess
+) -> tuple[Path, ...]:
     """Write a view of the window's state; returns the files, the JSON beside last.
 
     Raises
@@ -36,71 +33,66 @@ def export_view(view: View, request: ExportRequest, progress: Progress) -> tuple
     workspace, state = view.workspace, view.state
     if not format_for(request.view, request.path, workspace.is_volume).is_picture:
         return export_numbers(workspace, state, request, progress)
+    # Its libraries load while the view is computed.
+    drawing.warm()
     progress.report(0.0, "computing the view")
-    drawing = drawing_of(workspace, state, request.view, progress)
-    draw_in_process(drawing, request, note_of(state.to_dict()), progress)
+    drawn = drawing_of(workspace, state, request.view, progress)
+    draw_view(drawn, request, note_of(state.to_dict()), progress, drawing)
     return finish_picture(workspace, state, request)
 
 
-def draw_in_process(
-    drawing: ViewDrawing, request: ExportRequest, note: str, progress: Progress
+def draw_view(
+    drawn: ViewDrawing,
+    request: ExportRequest,
+    note: str,
+    progress: Progress,
+    drawing: DrawingProcess,
 ) -> None:
-    """Draw a view in a process of its own.
+    """Draw a view in the process that draws.
 
     Raises
     ------
     NsdViewerError
         If it cannot be drawn or written.
     """
+    from nsdviewer.rendering.view_figures import write_view
+
     progress.report(0.1, "drawing the view")
-    context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe(duplex=False)
-    job = (drawing, request.path, request.scale, note, theirs)
-    child = context.Process(target=_draw, args=job, daemon=True)
-    child.start()
-    theirs.close()
-    try:
-        while not ours.poll(_POLL_S):
-            progress.report(0.5, "drawing the view")
-            if not child.is_alive() and not ours.poll():
-                raise NsdViewerError(_stopped(child))
-        message, details = _receive(ours, child)
-    finally:
-        if child.is_alive():
-            child.join(timeout=2)
-            child.terminate()
-    if message:
-        raise NsdViewerError(message) from RuntimeError(details)
-
-
-def _stopped(child: multiprocessing.process.BaseProcess) -> str:
-    return (
-        f"Drawing the view stopped (exit status {child.exitcode}); try another format or a smaller "
-        "scale."
+    write_elsewhere(
+        lambda path: drawing.run(write_view, drawn, path, request.scale, note, progress=progress),
+        request.path,
     )
 
 
-def _receive(ours: Connection, child: multiprocessing.process.BaseProcess) -> tuple[str, str]:
-    try:
-        answer: tuple[str, str] = ours.recv()
-        return answer
-    except EOFError:
-        child.join(timeout=2)
-        return _stopped(child), ""
+def write_elsewhere(write: Callable[[Path], Any], path: Path) -> None:
+    """Have another process write a file whole or not at all, even where that process is killed.
+
+    Raises
+    ------
+    NsdViewerError
+        If `write` raises it, or nothing can be written beside `path`.
+    """
+    from nsdviewer.session.view_export import unwritable
+
+    with folder_beside(path) as folder:
+        write(folder / path.name)
+        try:
+            (folder / path.name).replace(path)
+        except OSError as error:
+            raise unwritable(path, error) from error
 
 
-def _draw(drawing: ViewDrawing, path: Path, scale: float, note: str, answer: Connection) -> None:
-    from nsdviewer.rendering.view_figures import write_view
+@contextmanager
+def folder_beside(path: Path) -> Iterator[Path]:
+    """Yield a folder beside `path` that goes when the block ends, with whatever is left in it."""
     from nsdviewer.session.view_export import unwritable
 
     try:
-        write_view(drawing, path, scale, note)
-        answer.send(("", ""))
-    except NsdViewerError as error:
-        answer.send((str(error), ""))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = tempfile.TemporaryDirectory(
+            dir=path.parent, prefix=".drawing-", ignore_cleanup_errors=True
+        )
     except OSError as error:
-        answer.send((str(unwritable(path, error)), ""))
-    except Exception as error:
-        answer.send((f"The view could not be drawn ({error}).", traceback.format_exc()))
-    finally:
-        answer.close()
+        raise unwritable(path, error) from error
+    with made as folder:
+        yield Path(folder)

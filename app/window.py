@@ -107,6 +107,7 @@ class MainWindow(QMainWindow):
         self.application = application or Application(settings)
         self.application.add(self)
         self.controller = Controller(self)
+        self.controller.drawing = self.application.drawing
         self._theme: Theme | None = None
         self.setWindowTitle("nsdviewer")
         self.setWindowIcon(themed_icon("nsdviewer", ""))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from app.composing import Made
+from app.drawing_process import DrawingProcess
 from app.exporting import export_view
 from app.work_statistics import shown_bars, shown_test
 from nsdviewer.jobs import Progress, Ticket
@@ -37,9 +38,11 @@ def load_generator(view: View, name: str, progress: Progress) -> None:
     view.workspace.painter(name)
 
 
-def export(view: View, target: Path | ExportRequest, progress: Progress) -> Path:
+def export(
+    view: View, target: Path | ExportRequest, progress: Progress, drawing: DrawingProcess
+) -> Path:
     """Write a view, the whole figure where only a path is named; returns the file."""
     request = target if isinstance(target, ExportRequest) else ExportRequest(
         ExportedView.FIGURE, target
     )  # fmt: skip
-    return export_view(view, request, progress)[0]
+    return export_view(view, request, progress, drawing)[0]
