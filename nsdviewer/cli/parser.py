@@ -5,11 +5,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from nsdviewer.cli.assess_command import add_assess
+from nsdviewer.cli.download_command import add_download
 from nsdviewer.cli.import_command import add_import
 from nsdviewer.cli.job_command import add_job
 from nsdviewer.cli.model_options import add_models
 from nsdviewer.cli.options import Commands, add_embedding, add_subject, when_asked
 from nsdviewer.cli.paint_command import add_paint
+from nsdviewer.cli.state_options import add_state
 from nsdviewer.cli.train_command import add_train
 from nsdviewer.cli.transform_command import add_transform
 from nsdviewer.cli.verify_command import add_verify
@@ -34,6 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_train(commands)
     add_paint(commands)
     add_import(commands)
+    add_download(commands)
     add_assess(commands)
     add_job(commands)
     _add_views(commands)
@@ -101,7 +104,7 @@ def _add_data(commands: Commands) -> None:
 
 def _add_views(commands: Commands) -> None:
     figure = commands.add_parser("figure", help="write a saved view again, drawn or as numbers")
-    figure.add_argument("state", type=Path, metavar="STATE.json")
+    add_state(figure)
     figure.add_argument(
         "-o",
         "--out",

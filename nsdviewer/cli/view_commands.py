@@ -3,6 +3,7 @@
 import argparse
 import json
 
+from nsdviewer.cli.state_options import state_from
 from nsdviewer.errors import RequestError
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.rendering.figure import export_figure
@@ -11,7 +12,6 @@ from nsdviewer.session.demo import make_demo, simulate_subjects
 from nsdviewer.session.scenes import scene_of
 from nsdviewer.session.session import open_workspace as open_state
 from nsdviewer.session.view_export import export_view
-from nsdviewer.state import ViewState
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def run_simulate(arguments: argparse.Namespace) -> int:
 
 def run_figure(arguments: argparse.Namespace) -> int:
     """Write a view of a saved state, drawn or as numbers, by the output's suffix."""
-    state = ViewState.load(arguments.state)
+    state = state_from(arguments)
     request = ExportRequest(
         ExportedView(arguments.view), arguments.out, arguments.scale, arguments.layer
     )
