@@ -7,7 +7,7 @@ from pathlib import Path
 COMMANDS = (
     "demo", "simulate", "betas", "trials", "ncsnr", "embed", "fit", "decode", "map", "figure",
     "train", "doctor", "inventory", "transform", "verify", "evaluate", "reverse",
-    "partition", "job-run",
+    "partition", "download", "job-run",
 )  # fmt: skip
 
 
