@@ -7,6 +7,7 @@ from psygnal import Signal
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.errors import RequestError
 from nsdviewer.mapping.concepts import parse_concept
+from nsdviewer.session.history import History, home_of
 from nsdviewer.session.scaling import require_regions
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
@@ -21,18 +22,25 @@ class Session:
 
     changed = Signal(ViewState, ViewState)
 
-    def __init__(self, state: ViewState) -> None:
+    def __init__(self, state: ViewState, history: History | None = None) -> None:
         self._workspace = open_workspace(state)
         self._check(state, self._workspace)
         self._state = state
-        self._past: list[ViewState] = []
-        self._future: list[ViewState] = []
-        self._gesture = ""
+        self._history = history or History()
 
     @property
     def state(self) -> ViewState:
         """What is shown now."""
         return self._state
+
+    @property
+    def history(self) -> History:
+        """What undo and redo lead to."""
+        return self._history
+
+    @history.setter
+    def history(self, history: History) -> None:
+        self._history = history
 
     @property
     def workspace(self) -> Workspace:
@@ -46,7 +54,8 @@ class Session:
         ----------
         gesture
             What changes belong together: successive ones of the same gesture, such as those of one
-            drag of a slider, are undone in one step. Each stands alone where it is empty.
+            drag of a slider, are undone in one step. Each stands alone where it is empty; one of
+            the gesture `history.AMENDS` belongs to the step before it.
 
         Raises
         ------
@@ -55,49 +64,39 @@ class Session:
         """
         before = self._state
         after = before.replace(**changes)
-        if after == before:
-            return
-        self._enter(after)
-        # Turning the brain around leaves a hundred states; undo goes back over what was chosen.
-        if set(changes) != {"camera"}:
-            self._record(before, gesture)
-
-    def _record(self, before: ViewState, gesture: str) -> None:
-        self._future.clear()
-        if not gesture or gesture != self._gesture:
-            self._past.append(before)
-        elif self._past and self._past[-1] == self._state:
-            # Back where the gesture began: there is nothing to undo.
-            self._past.pop()
-            gesture = ""
-        self._gesture = gesture
+        if after != before:
+            self._enter(after, self._history.recorded(before, after, gesture))
 
     def undo(self) -> bool:
         """Go back one step; returns whether there was one."""
-        return self._step(self._past, self._future)
+        return self.go(self._history.back(self._state))
 
     def redo(self) -> bool:
         """Go forward again; returns whether there was a step to take."""
-        return self._step(self._future, self._past)
+        return self.go(self._history.forward(self._state))
 
-    def _step(self, source: list[ViewState], other: list[ViewState]) -> bool:
-        if not source:
+    def go(self, step: tuple[History, ViewState] | None) -> bool:
+        """Enter the state of a step of the history; returns whether there is one.
+
+        Raises
+        ------
+        NsdViewerError
+            If what the state speaks of is gone; state and history stay as they were.
+        """
+        if step is None:
             return False
-        before = self._state
-        self._gesture = ""
-        self._enter(source[-1])
-        source.pop()
-        other.append(before)
+        history, state = step
+        self._enter(state, history)
         return True
 
-    def _enter(self, after: ViewState) -> None:
+    def _enter(self, after: ViewState, history: History) -> None:
         before = self._state
         workspace = self._workspace
-        if _home(after) != _home(before):
+        if home_of(after) != home_of(before):
             workspace = open_workspace(after)
         self._check(after, workspace)
         self._workspace = workspace
-        self._state = after
+        self._state, self._history = after, history
         self.changed.emit(before, after)
 
     @staticmethod
@@ -119,11 +118,6 @@ class Session:
                 )
         workspace.table.check(state.subset)
         require_regions(workspace, state)
-
-
-def _home(state: ViewState) -> tuple[object, ...]:
-    """The fields that decide which workspace a state speaks of."""
-    return state.root, state.subject, state.space, state.version, state.embedding
 
 
 def open_workspace(state: ViewState) -> Workspace:

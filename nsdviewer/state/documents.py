@@ -39,7 +39,7 @@ def read_document(path: Path) -> tuple[DocumentKind, dict[str, Any]]:
                 f"{path} has {size / (1 << 20):,.0f} MiB, more than any document of nsdviewer; name "
                 "another file."
             )
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8-sig"), parse_constant=_refuse)
     except OSError as error:
         raise RequestError(
             f"{path} cannot be read ({error.strerror}); name a file that is there."
@@ -55,3 +55,17 @@ def read_document(path: Path) -> tuple[DocumentKind, dict[str, Any]]:
     raise RequestError(
         f"{path} is none of nsdviewer's documents; name a file that nsdviewer wrote."
     )
+
+
+def require_version(document: dict[str, Any], newest: int, what: str) -> None:
+    """Raise `RequestError` for a document without a version, or of a later nsdviewer."""
+    version = document.get("format_version")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise RequestError(f"The {what} says no version of its format; save it again.")
+    if version > newest:
+        raise RequestError(f"This {what} was saved by a later nsdviewer; update this one.")
+
+
+def _refuse(constant: str) -> None:
+    # JSON knows no NaN, and no field of a document holds one.
+    raise ValueError(constant)

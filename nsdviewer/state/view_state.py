@@ -5,8 +5,7 @@ headless figures are then one thing: a list of states.
 """
 
 import dataclasses
-import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any, Self
 
 from nsdviewer.errors import RequestError
 from nsdviewer.files import write_json
+from nsdviewer.state.checking import check_kinds, limited, read_patches
 from nsdviewer.state.choices import (
     BenchRow,
     BetaVersion,
@@ -27,6 +27,7 @@ from nsdviewer.state.choices import (
     Underlay,
     Unfolding,
 )
+from nsdviewer.state.documents import read_document, require_version
 from nsdviewer.state.layers import CONCEPT, LayerChoice, Patch
 
 FORMAT = "nsdviewer-state"
@@ -188,8 +189,12 @@ class ViewState:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-serialisable values."""
-        values = {f.name: _plain(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        values = self.values_of(f.name for f in dataclasses.fields(self))
         return {"format": FORMAT, "format_version": FORMAT_VERSION, **values}
+
+    def values_of(self, names: Iterable[str]) -> dict[str, Any]:
+        """Return some fields as JSON-serialisable values."""
+        return {name: _plain(getattr(self, name)) for name in names}
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Self:
@@ -198,8 +203,7 @@ class ViewState:
             raise RequestError(
                 "This is not a saved nsdviewer view; name a file that nsdviewer wrote."
             )
-        if document["format_version"] > FORMAT_VERSION:
-            raise RequestError("This view was saved by a later nsdviewer; update this one.")
+        require_version(document, FORMAT_VERSION, "view")
         values = {f.name: document[f.name] for f in dataclasses.fields(cls) if f.name in document}
         if "limit_psc" in document and "layers" not in document:
             values["layers"] = [{"source": CONCEPT, "limit": document["limit_psc"]}]
@@ -207,6 +211,7 @@ class ViewState:
             for name, read in _READERS.items():
                 if values.get(name) is not None:
                     values[name] = read(values[name])
+            check_kinds(values)
             return cls(**values)
         except (TypeError, ValueError, LookupError, AttributeError) as error:
             raise RequestError(
@@ -220,17 +225,7 @@ class ViewState:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read a saved state; raises `RequestError` when the file is none."""
-        try:
-            document = json.loads(Path(path).read_text(encoding="utf-8"))
-        except OSError as error:
-            raise RequestError(
-                f"The saved view {path} cannot be read: {error.strerror}."
-            ) from error
-        except (json.JSONDecodeError, UnicodeDecodeError) as error:
-            raise RequestError(
-                f"{path} is not a saved view (no JSON); name another file."
-            ) from error
-        return cls.from_dict(document)
+        return cls.from_dict(read_document(path)[1])
 
 
 def _plain(value: Any) -> Any:
@@ -258,9 +253,9 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "camera": tuple,
     "voxel": tuple,
     "vertex": lambda v: (Hemisphere(v[0]), int(v[1])),
-    "layers": lambda v: tuple(LayerChoice.from_dict(each) for each in v),
-    "patches": lambda v: tuple(Patch.from_dict(each) for each in v),
-    "scaling": lambda v: tuple((str(name), float(factor)) for name, factor in v),
+    "layers": lambda v: tuple(LayerChoice.from_dict(each) for each in limited(v)),
+    "patches": read_patches,
+    "scaling": lambda v: tuple((str(name), float(factor)) for name, factor in limited(v)),
 }
 
 
