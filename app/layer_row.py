@@ -177,7 +177,9 @@ class LayerRow(QFrame):
         self.below.setText(_BELOW[choice.thresholding])
         self._buttons["up"].setEnabled(not is_top)
         self._buttons["down"].setEnabled(not is_bottom)
-        note = entry.shown_map.note if entry.shown_map is not None else ""
+        found = entry.shown_map
+        note = (found.note or found.caution) if found is not None else ""
+        self._title.setToolTip(found.provenance if found and found.provenance else title)
         self._note.setText(note)
         self._note.setVisible(bool(note))
         if new_icons:

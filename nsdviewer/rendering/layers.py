@@ -39,6 +39,10 @@ class LayerMap:
         Of an angle, the value at which it starts again (360); 0 for all other quantities.
     note
         A sentence that says why there is nothing to see; empty where there is.
+    caution
+        A sentence that says what of it was assumed; empty where nothing was.
+    provenance
+        Where it comes from, and how it came into this space; empty for the subject's own maps.
     place, subject
         Where `volume` lies; `resolve` refuses to lay it over anything else.
     """
@@ -54,6 +58,8 @@ class LayerMap:
     signed: bool = True
     period: float = 0.0
     note: str = ""
+    caution: str = ""
+    provenance: str = ""
     place: Place | None = None
     subject: int = 0
 

@@ -5,7 +5,7 @@ noise-ceiling, encoder-r          how reliable responses are, and how well they 
 measured, predicted, agreement    the round trip of the first selected trial's reconstruction
 map:NAME                          a map of the space on disk, else one on the subject's vertices
 map:VERSION/NAME                  one that accompanies the betas, as map:b3/ncsnr
-file:PATH                         a NIfTI, GIFTI or MGH file; its shape says where it lies
+file:PATH                         a NIfTI, GIFTI or MGH file, in the space that it states
 """
 
 from collections.abc import Callable
@@ -23,7 +23,8 @@ from nsdviewer.mapping.maps import ConceptMap
 from nsdviewer.mapping.statistics.thresholds import Control, Threshold
 from nsdviewer.rendering.layers import LayerMap
 from nsdviewer.session.bench_trials import group_trials
-from nsdviewer.session.disk_layers import disk_layer, file_layer, list_disk_layers
+from nsdviewer.session.disk_layers import disk_layer, list_disk_layers
+from nsdviewer.session.file_layers import file_layer
 from nsdviewer.session.round_trip import RoundTrip, measured_response
 from nsdviewer.session.vertex_maps import passes_to_vertices, sites_to_vertices
 from nsdviewer.session.workspace import Workspace

@@ -43,7 +43,7 @@ def outlines_of(
 def notices_of(
     workspace: Workspace, state: ViewState, maps: tuple[LayerMap, ...]
 ) -> tuple[str, ...]:
-    """Return one sentence for each thing that a state asks for and that is not shown."""
+    """Return one sentence for each thing that is not shown as a state asks, or on an assumption."""
     found = [
         *_about_surfaces(workspace, state),
         *_about_layers(state, maps),
@@ -113,6 +113,7 @@ def _about_layers(state: ViewState, maps: tuple[LayerMap, ...]) -> list[str]:
         elif layer_map.volume is None:
             name = " ".join(layer_map.title.split())
             found.append(f"The map '{name}' is on vertices only, so the slices do not show it.")
+        found += [layer_map.caution] if layer_map.caution else []
         if choice.colours:
             try:
                 read_colours(choice.colours)

@@ -14,6 +14,7 @@ from nsdviewer.scheduling import InProcess
 from nsdviewer.session.concepts import ROI_COLLECTIONS, roi_bars
 from nsdviewer.session.decoding import reconstruction_of
 from nsdviewer.session.evidence import MapRequest, null_of, tested_map
+from nsdviewer.session.file_layers import described_files
 from nsdviewer.session.layers import ROUND_TRIP_SOURCES, concept_layer, layer_maps, or_note
 from nsdviewer.session.notices import notices_of, outlines_of
 from nsdviewer.session.reconstruction import Reconstruction
@@ -24,6 +25,7 @@ from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
 
 __all__ = [
+    "arrays_of",
     "bars_of",
     "collect",
     "drawn_bars",
@@ -98,6 +100,13 @@ def scene_of(workspace: Workspace, state: ViewState) -> Scene:
 
 def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap | None) -> Scene:
     """Resolve a state whose map was computed already."""
+    return resolve(state, arrays_of(workspace, state, shown_map))
+
+
+def arrays_of(
+    workspace: Workspace, state: ViewState, shown_map: ConceptMap | None
+) -> SceneArrays:
+    """Compute what a state's scene is made of, but for its map; what cannot be is a notice."""
     reconstruction: Reconstruction | None = None
     trip: RoundTrip | None = None
     faults: tuple[str, ...] = ()
@@ -114,7 +123,7 @@ def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap |
     maps = layer_maps(workspace, state, trip)
     bars = drawn_bars(workspace, state, shown_map)
     arrays = collect(workspace, state, shown_map, reconstruction, maps, bars)
-    return resolve(state, replace(arrays, notices=(*arrays.notices, *faults)))
+    return replace(arrays, notices=(*arrays.notices, *faults))
 
 
 def asks_for_round_trip(state: ViewState) -> bool:
@@ -181,7 +190,7 @@ def provenance(
         lines.append(f"decoder: {header.model}, {header.roi} · {by}")
         if reconstruction.scaling:
             lines.append(reconstruction.scaling)
-    return tuple(lines)
+    return (*lines, *described_files(workspace, state))
 
 
 def tested_words(workspace: Workspace, state: ViewState) -> str:
