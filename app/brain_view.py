@@ -18,6 +18,7 @@ from app.orbit import enlarged, shifted, turned
 from app.picking import Projected, picture_to_mm, project, vertex_under, vertices_within
 from app.style import palette_of
 from nsdviewer.rendering.brain3d import LABEL_PX, BrainDrawing
+from nsdviewer.state.history import AMENDS
 
 if TYPE_CHECKING:
     from nsdviewer.rendering.scene import Scene
@@ -29,6 +30,8 @@ _HOVER_MS = 60
 # One notch of a mouse wheel.
 _WHEEL_STEP = 120.0
 _ENLARGE = 1.1
+# Turns of the wheel that follow each other this closely are undone in one step.
+_SERIES_MS = 1500
 # Slices that are scrolled through go first: a picture of the cortex takes longer than one of them.
 _CURSOR_MS = 40
 
@@ -53,7 +56,8 @@ class BrainView(QWidget):
 
     vertexClicked = Signal(object, int)
     vertexHovered = Signal(object)
-    cameraMoved = Signal(object)
+    # Where the camera is, and the gesture that brought it there; see `Session.update`.
+    cameraMoved = Signal(object, str)
     rendered = Signal()
 
     def __init__(self, parent: QWidget | None = None, smooth: bool = True) -> None:
@@ -79,7 +83,9 @@ class BrainView(QWidget):
         self._projected: tuple[tuple[Any, ...], tuple[Projected, ...]] | None = None
         self._hovered = QPointF()
         self._wheel = QTimer(self, singleShot=True, interval=250)
-        self._wheel.timeout.connect(self._say_turned)
+        self._wheel.timeout.connect(self._say_zoomed)
+        self._series = QTimer(self, singleShot=True, interval=_SERIES_MS)
+        self._n_series = 0
         self._moved = QTimer(self, singleShot=True, interval=_CURSOR_MS)
         self._moved.timeout.connect(self.redraw)
         self._hover = QTimer(self, singleShot=True, interval=_HOVER_MS)
@@ -203,14 +209,14 @@ class BrainView(QWidget):
         """Return the camera for a scene of another shape: fitted, or where the person has it."""
         if self._awaits(scene):
             self._default_camera = False
-            QTimer.singleShot(0, self._say_camera)
+            QTimer.singleShot(0, self._say_followed)
             return self._standard_camera(scene)
         self._default_camera = not camera
         if self._default_camera:
             return self._fitted(scene.camera)
         if before is None or not follow or not before.hemispheres or not scene.hemispheres:
             return camera
-        QTimer.singleShot(0, self._say_camera)
+        QTimer.singleShot(0, self._say_followed)
         if self._standing is not None:
             return self._fitted(camera_from(self._standing, scene.hemispheres))
         return self._followed(before, scene)
@@ -247,9 +253,19 @@ class BrainView(QWidget):
         self._standing = None
         self._say_camera()
 
-    def _say_camera(self) -> None:
+    def _say_zoomed(self) -> None:
+        self._n_series += not self._series.isActive()
+        self._series.start()
+        self._standing = None
+        self._say_camera(f"zoom {self._n_series}")
+
+    def _say_camera(self, gesture: str = "") -> None:
         self._default_camera = False
-        self.cameraMoved.emit(self.seen_from())
+        self.cameraMoved.emit(self.seen_from(), gesture)
+
+    def _say_followed(self) -> None:
+        # The camera went along with what a person changed: one step, not two.
+        self._say_camera(AMENDS)
 
     # --- geometry ----------------------------------------------------------------------------
 

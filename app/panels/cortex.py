@@ -131,7 +131,9 @@ class CortexPanel(QWidget):
         self._grid.addWidget(self.view3d, 0, 0)
         self.view3d.vertexClicked.connect(self.vertexClicked)
         self.view3d.vertexHovered.connect(self._say_hovered)
-        self.view3d.cameraMoved.connect(lambda c: self.wanted.emit({"camera": c}))
+        self.view3d.cameraMoved.connect(
+            lambda camera, gesture: self.wanted.emit({"camera": camera, "gesture": gesture})
+        )
         self.view3d.rendered.connect(self.drawn)
         self._drawn = None
         if self._view is not None:

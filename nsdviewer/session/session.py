@@ -7,10 +7,10 @@ from psygnal import Signal
 from nsdviewer.data.layout import NsdRoot
 from nsdviewer.errors import RequestError
 from nsdviewer.mapping.concepts import parse_concept
-from nsdviewer.session.history import History, home_of
 from nsdviewer.session.scaling import require_regions
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
+from nsdviewer.state.history import History, home_of
 
 
 class Session:
@@ -55,7 +55,7 @@ class Session:
         gesture
             What changes belong together: successive ones of the same gesture, such as those of one
             drag of a slider, are undone in one step. Each stands alone where it is empty; one of
-            the gesture `history.AMENDS` belongs to the step before it.
+            the gesture `nsdviewer.state.history.AMENDS` belongs to the step before it.
 
         Raises
         ------

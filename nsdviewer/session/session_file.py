@@ -1,7 +1,7 @@
 """Session files: a state with its history, what it was made of, and how the window stood.
 
 A session is data: it names no code, and reading one opens nothing that it names.
-`nsdviewer.session.session_paths` lists what opening it would open.
+`nsdviewer.state.named_paths` lists what opening it would open.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from typing import Any, Self
 
 from nsdviewer.errors import RequestError
 from nsdviewer.files import write_json
-from nsdviewer.session.history import History
-from nsdviewer.session.session_paths import moved
 from nsdviewer.state import DocumentKind, Page, ViewState, read_document
 from nsdviewer.state.checking import limited
 from nsdviewer.state.documents import MOST_BYTES, require_version
+from nsdviewer.state.history import History
+from nsdviewer.state.named_paths import moved
 
 SESSION_VERSION = 1
 SUFFIX = ".json"
@@ -82,7 +82,7 @@ class SessionDocument:
         return (self.state, *self.history.states())
 
     def moved(self, places: Mapping[str, str]) -> Self:
-        """Return the session with its data in other places; see `session_paths.moved`."""
+        """Return the session with its data in other places; see `named_paths.moved`."""
         history = replace(
             self.history,
             past=tuple(moved(state, places) for state in self.history.past),

@@ -6,14 +6,14 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Self
 
 from nsdviewer.errors import RequestError
-from nsdviewer.state import ViewState
+from nsdviewer.state.view_state import ViewState
 
 MOST_STEPS = 1000
 # A change of this gesture belongs to the step before it, as a camera that follows the cortex does.
 AMENDS = "amends"
 
 # Fields in words, those that say most of a step first.
-_NAMES = {
+FIELD_NAMES = {
     "root": "data folder", "subject": "subject", "space": "space", "version": "version of the betas",
     "embedding": "embedding", "trials": "trials", "concept": "concept", "reading": "reading",
     "statistic": "test", "null": "null hypothesis", "noise_ceiling_floor_pct": "noise ceiling",
@@ -139,7 +139,7 @@ def step_title(before: ViewState, after: ViewState) -> str:
     changed = set(changed_fields(before, after))
     if changed & set(HOME):
         changed &= set(HOME)
-    names = dict.fromkeys(name for field, name in _NAMES.items() if field in changed)
+    names = dict.fromkeys(name for field, name in FIELD_NAMES.items() if field in changed)
     if len(names) > 1:
         # It moves along with what is looked at.
         names.pop("camera", None)

@@ -9,7 +9,8 @@ from enum import Enum
 from pathlib import PurePath, PurePosixPath, PureWindowsPath
 
 from nsdviewer.errors import RequestError
-from nsdviewer.state import LayerChoice, ViewState
+from nsdviewer.state.layers import LayerChoice
+from nsdviewer.state.view_state import ViewState
 
 FILE_LAYER = "file:"
 # As `nsdviewer.models.painting` knows them; its networks are not loaded to read a session.
