@@ -249,9 +249,17 @@ def coloured(
 
 
 def resolve_slices(
-    state: ViewState, arrays: SceneArrays, paints: tuple[Paint, ...]
+    state: ViewState,
+    arrays: SceneArrays,
+    paints: tuple[Paint, ...],
+    outlines_in_picture: bool = True,
 ) -> tuple[SlicePicture, ...]:
     """Return the three slices through the cursor, or through the map's peak before a click.
+
+    Parameters
+    ----------
+    outlines_in_picture
+        See `draw_slice`.
 
     Raises
     ------
@@ -263,7 +271,9 @@ def resolve_slices(
     require_maps_fit(arrays.underlay, paints)
     voxel = state.voxel or peak_voxel(arrays)
     return tuple(
-        draw_slice(arrays.underlay.values, paints, voxel, axis, state.slice_zoom)
+        draw_slice(
+            arrays.underlay.values, paints, voxel, axis, state.slice_zoom, outlines_in_picture
+        )
         for axis in range(3)
     )
 

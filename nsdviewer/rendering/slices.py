@@ -41,6 +41,7 @@ class SlicePicture:
     cursor: tuple[float, float]
     zoom: int = _PX_PER_VOXEL
     origin: tuple[int, int] = (0, 0)
+    outlined: tuple[NDArray[np.bool_], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ def draw_slice(
     voxel: tuple[int, int, int],
     axis: int,
     slice_zoom: float = 1.0,
+    outlines_in_picture: bool = True,
 ) -> SlicePicture:
     """Draw the slice through `voxel` across `axis` (0 sagittal, 1 coronal, 2 axial).
 
@@ -75,6 +77,8 @@ def draw_slice(
         Layers whose volumes lie in the same space, the lowest first.
     slice_zoom
         1 shows all, 4 a quarter of the width around the cursor.
+    outlines_in_picture
+        Whether what lies above a threshold is outlined in the picture, or said as masks.
 
     Notes
     -----
@@ -89,13 +93,14 @@ def draw_slice(
         grey.resize((window.width * px, window.height * px), Image.Resampling.BILINEAR)
     )
     rgb = np.repeat(large[..., None], 3, axis=2)
-    _lay_over(rgb, paints, voxel, axis, window, px)
+    outlined = _lay_over(rgb, paints, voxel, axis, window, px, outlines_in_picture)
     return SlicePicture(
         PLANES[axis],
         rgb,
         cursor_in_slice(underlay.shape, voxel, axis),
         px,
         (window.column, window.row),
+        outlined,
     )
 
 
@@ -128,8 +133,9 @@ def _lay_over(
     axis: int,
     window: Window,
     px: int,
-) -> None:
-    """Blend layers over an enlarged slice, in place."""
+    draws_outlines: bool,
+) -> tuple[NDArray[np.bool_], ...]:
+    """Blend layers over an enlarged slice, in place; returns the masks that are not outlined yet."""
     added = np.zeros((window.height, window.width, 3), np.uint32)
     kept = np.full((window.height, window.width), _SOLID, np.uint32)
     outlined: list[NDArray[np.bool_]] = []
@@ -151,14 +157,17 @@ def _lay_over(
             outlined.append(paint.shown.above(values, passing))
     rows, columns = np.nonzero(kept < _SOLID)
     if len(rows) == 0:
-        return
+        return ()
     box = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
     part = rgb[tuple(slice(s.start * px, s.stop * px) for s in box)]
     keeps_px = _enlarge(kept[box].astype(np.uint16), px)[..., None]
     added_px = _enlarge(added[box].astype(np.uint16), px)
     part[...] = (part * keeps_px + added_px + np.uint16(_SOLID // 2)) >> np.uint16(8)
+    if not draws_outlines:
+        return tuple(outlined)
     for above in outlined:
         part[_inner_edge(_enlarge(above[box], px), max(px // 5, 1))] = _OUTLINE_RGB
+    return ()
 
 
 def _enlarge(plane: NDArray[Any], px: int) -> NDArray[Any]:

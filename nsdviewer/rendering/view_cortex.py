@@ -5,16 +5,19 @@ sixteen times to smooth edges: beyond that it returns garbage, or an empty pictu
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
+from vtkmodules.util.numpy_support import vtk_to_numpy
+from vtkmodules.vtkCommonCore import vtkFloatArray
 
 from nsdviewer.errors import RequestError
 from nsdviewer.rendering.brain3d import BrainDrawing
 from nsdviewer.rendering.loading import load_before_opengl
-from nsdviewer.rendering.scene import Scene
+from nsdviewer.rendering.scene import NO_SEGMENTS, Scene
 from nsdviewer.state import Camera
 
 TILE_PX = 1600
@@ -35,11 +38,7 @@ def render_cortex(
     RequestError
         If it is larger than `MOST_PX` on a side.
     """
-    if max(width_px, height_px) > MOST_PX:
-        raise RequestError(
-            f"A picture of {width_px:,} × {height_px:,} pixels is too large; stay below "
-            f"{MOST_PX:,} on each side."
-        )
+    _require_size(width_px, height_px)
     load_before_opengl()
     step = tile_px - 2 * _MARGIN_PX
     size = [min(tile_px, n + 2 * _MARGIN_PX) for n in (width_px, height_px)]
@@ -63,6 +62,66 @@ def render_cortex(
         finally:
             plotter.close()
     return picture
+
+
+def render_depth(
+    scene: Scene, width_px: int, height_px: int, tile_px: int = TILE_PX
+) -> NDArray[np.float32]:
+    """Return (height_px, width_px) how far behind the camera's focal plane the surface is, in mm.
+
+    Infinite where there is none. Pixels are those of `render_cortex`.
+
+    Raises
+    ------
+    RequestError
+        If it is larger than `MOST_PX` on a side.
+    """
+    _require_size(width_px, height_px)
+    load_before_opengl()
+    size = [min(tile_px, n) for n in (width_px, height_px)]
+    depth_mm = np.empty((height_px, width_px), np.float32)
+    with pv.vtk_verbosity("off"):
+        plotter = pv.Plotter(off_screen=True, window_size=size, lighting="none")
+        try:
+            # Smoothed edges have no depth.
+            plotter.disable_anti_aliasing()
+            drawing = BrainDrawing(plotter)
+            drawing.draw(without_lines(scene), labels=False)
+            for left, top in _corners(width_px, height_px, tile_px):
+                camera = _onto(scene.camera, (width_px, height_px), (left, top), size)
+                drawing.set_camera(camera)
+                plotter.render()
+                part = depth_mm[top : top + tile_px, left : left + tile_px]
+                part[:] = _depth_of(plotter)[: part.shape[0], : part.shape[1]]
+        finally:
+            plotter.close()
+    return depth_mm
+
+
+def without_lines(scene: Scene) -> Scene:
+    """Return a scene whose cortex bears neither outlines nor borders."""
+    bare = (replace(h, outlines=NO_SEGMENTS, borders=NO_SEGMENTS) for h in scene.hemispheres)
+    return replace(scene, hemispheres=tuple(bare))
+
+
+def _depth_of(plotter: Any) -> NDArray[np.float32]:
+    """Return (height, width) of what is drawn, in mm from the focal plane; infinite for nothing."""
+    width, height = plotter.render_window.GetSize()
+    buffer = vtkFloatArray()
+    plotter.render_window.GetZbufferData(0, 0, width - 1, height - 1, buffer)
+    share = vtk_to_numpy(buffer).reshape(height, width)[::-1]
+    near, far = plotter.camera.clipping_range
+    # Of a parallel projection depth grows evenly from the nearer to the farther plane.
+    found = near + share * (far - near) - plotter.camera.distance
+    return np.where(share < 1.0, found, np.inf).astype(np.float32)
+
+
+def _require_size(width_px: int, height_px: int) -> None:
+    if max(width_px, height_px) > MOST_PX:
+        raise RequestError(
+            f"A picture of {width_px:,} × {height_px:,} pixels is too large; stay below "
+            f"{MOST_PX:,} on each side."
+        )
 
 
 def _corners(width_px: int, height_px: int, step: int) -> Iterator[tuple[int, int]]:

@@ -103,9 +103,7 @@ def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap |
     return resolve(state, arrays_of(workspace, state, shown_map))
 
 
-def arrays_of(
-    workspace: Workspace, state: ViewState, shown_map: ConceptMap | None
-) -> SceneArrays:
+def arrays_of(workspace: Workspace, state: ViewState, shown_map: ConceptMap | None) -> SceneArrays:
     """Compute what a state's scene is made of, but for its map; what cannot be is a notice."""
     reconstruction: Reconstruction | None = None
     trip: RoundTrip | None = None

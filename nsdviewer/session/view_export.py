@@ -99,7 +99,7 @@ def drawing_of(
     shown = state if needs_trials else state.replace(trials=())
     scene = replace(scene_of(workspace, shown), state=state)
     if view is ExportedView.VOXEL:
-        return ViewDrawing(view, scene, voxel=_plate(workspace, state, progress))
+        return ViewDrawing(view, scene, voxel=plate_of(workspace, state, progress))
     if view is ExportedView.TRIALS:
         return ViewDrawing(view, scene, sheet=_sheet(workspace, state, scene.provenance))
     return ViewDrawing(view, scene)
@@ -168,7 +168,14 @@ def _card(workspace: Workspace, state: ViewState) -> VoxelCard:
     return voxel_card(workspace, voxel, encoder_path=state.encoder)
 
 
-def _plate(workspace: Workspace, state: ViewState, progress: Progress) -> VoxelPlate:
+def plate_of(workspace: Workspace, state: ViewState, progress: Progress) -> VoxelPlate:
+    """Return what is drawn of the voxel at the cursor, or at the map's peak.
+
+    Raises
+    ------
+    RequestError
+        If there is neither.
+    """
     card = _card(workspace, state)
     there = np.isfinite(card.psc)
     nsd_ids = workspace.table.column("nsd_id")

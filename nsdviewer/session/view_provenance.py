@@ -1,5 +1,6 @@
 """What stands beside an export: the state that makes it again, and what it was made of."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,19 +32,68 @@ def describe_export(
         "provenance": {
             "nsdviewer": installed_version(),
             "written": datetime.now(UTC).isoformat(timespec="seconds"),
-            "said": list(provenance(workspace, state)),
-            "data": {
-                "simulated": workspace.root.is_simulated,
-                "subject": workspace.subject,
-                "space": workspace.space.value,
-                "betas": workspace.version.value,
-                "sessions": list(workspace.sessions),
-            },
-            "embedding": workspace.embedding.name,
-            "statistic": _statistic(workspace, state),
-            "models": _models(workspace, state),
+            **state_provenance(workspace, state),
         },
     }
+
+
+def page_provenance(panels: Sequence[tuple[str, Workspace, ViewState]]) -> dict[str, Any]:
+    """Return where the numbers of a page come from, without a date: the same page is the same file.
+
+    Parameters
+    ----------
+    panels
+        Name of each panel with its workspace and its state.
+    """
+    found: list[dict[str, Any]] = []
+    for name, workspace, state in panels:
+        described = state_provenance(workspace, state)
+        same = next((each for each in found if each["of"] == described), None)
+        if same is None:
+            found.append({"panels": [name], "of": described})
+        else:
+            same["panels"].append(name)
+    return {"nsdviewer": installed_version(), "sources": found}
+
+
+def state_provenance(workspace: Workspace, state: ViewState) -> dict[str, Any]:
+    """Return what a state's numbers are made of: data, embedding, statistics, models, files."""
+    return {
+        "said": list(provenance(workspace, state)),
+        "data": {
+            "root": workspace.root.path.name,
+            "simulated": workspace.root.is_simulated,
+            "subject": workspace.subject,
+            "space": workspace.space.value,
+            "betas": workspace.version.value,
+            "sessions": list(workspace.sessions),
+            "fingerprints": _data_fingerprints(workspace),
+        },
+        "embedding": workspace.embedding.name,
+        "reading": state.reading.value,
+        "statistic": _statistic(workspace, state),
+        "seed": state.seed,
+        "models": _models(workspace, state),
+        "layers": _layer_files(state),
+    }
+
+
+def _data_fingerprints(workspace: Workspace) -> dict[str, str]:
+    """Return the fingerprint of each file of betas, and of the design."""
+
+    def make() -> dict[str, str]:
+        files = workspace.files.beta_files(workspace.space, workspace.version)
+        paths = [*(file.path for file in files), workspace.root.design_file]
+        return {path.name: _fingerprint(path) for path in paths if path.is_file()}
+
+    return workspace.keep("data fingerprints", make)
+
+
+def _layer_files(state: ViewState) -> dict[str, str]:
+    """Return the fingerprint of each file that a visible layer shows."""
+    sources = [layer.source for layer in state.layers if layer.visible]
+    paths = [Path(source.removeprefix("file:")) for source in sources if source.startswith("file:")]
+    return {path.name: _fingerprint(path) for path in paths}
 
 
 def _fingerprint(path: Path) -> str:

@@ -5,6 +5,7 @@ same figure in the window and without one.
 """
 
 import math
+import unicodedata
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
@@ -19,11 +20,18 @@ PAGE_VERSION = 1
 # Widths of a column, a column and a half, and two columns, in mm.
 COLUMN_MM = {"one column": 89.0, "one and a half": 120.0, "two columns": 183.0}
 MOST_MM, MOST_DPI = 1200.0, 2400
+MOST_PANELS = 100
+_MOST_LETTERS = 2000
 FONTS = ("DejaVu Sans", "Arial", "Helvetica", "DejaVu Serif", "Times New Roman")
 
 
 class PanelKind(Enum):
-    """What a panel shows of the state that it is drawn from."""
+    """What a panel shows of the state that it is drawn from.
+
+    PICTURES is the selected trial, seen and reconstructed. SHEET is the selected trials; where none or
+    one is selected, the test pictures. COLOUR_BAR is the scale of the topmost visible layer, upright
+    where the panel is. VOXEL is the voxel at the cursor, or at the map's peak.
+    """
 
     CORTEX = "cortex"
     SLICES = "slices"
@@ -51,7 +59,8 @@ class Panel:
         A line over it; of a TEXT panel all that it says.
     changes
         Where its state differs from the page's, as in `ViewState.to_dict`: another concept, another
-        camera, one hemisphere, the flat map.
+        camera, one hemisphere, the flat map. A camera whose parallel scale is 0 says only from
+        where the cortex is looked at; it is then fitted into the panel, as without a camera.
     """
 
     kind: PanelKind
@@ -65,10 +74,12 @@ class Panel:
 
     def __post_init__(self) -> None:
         numbers = (self.x_mm, self.y_mm, self.width_mm, self.height_mm)
-        if not all(isinstance(n, int | float) and math.isfinite(n) for n in numbers):
+        if not all(_is_number(n) for n in numbers):
             raise RequestError("A panel's place and size are numbers of millimetres.")
         if min(self.width_mm, self.height_mm) < 2:
             raise RequestError("A panel is at least 2 mm wide and high.")
+        _require_text("panel's letter", self.letter)
+        _require_text("panel's title", self.title)
 
     def state_of(self, page: "Page") -> ViewState:
         """Return the state that the panel draws; raises `RequestError` for a change that is none."""
@@ -123,12 +134,23 @@ class Page:
 
     def __post_init__(self) -> None:
         for value in (self.width_mm, self.height_mm):
-            if not isinstance(value, int | float) or not 10 <= value <= MOST_MM:
+            if not _is_number(value) or not 10 <= value <= MOST_MM:
                 raise RequestError(f"A page is 10 to {MOST_MM:g} mm wide and high, not {value}.")
-        if not isinstance(self.dpi, int) or not 30 <= self.dpi <= MOST_DPI:
+        if (
+            not isinstance(self.dpi, int)
+            or isinstance(self.dpi, bool)
+            or not 30 <= self.dpi <= MOST_DPI
+        ):
             raise RequestError(f"A page has 30 to {MOST_DPI} dots to the inch, not {self.dpi}.")
-        if not isinstance(self.font_pt, int | float) or not 3 <= self.font_pt <= 24:
+        if not _is_number(self.font_pt) or not 3 <= self.font_pt <= 24:
             raise RequestError(f"Letters of a page are 3 to 24 points high, not {self.font_pt}.")
+        if not isinstance(self.foot, bool):
+            raise RequestError("Whether a page has a foot is true or false.")
+        _require_text("page's font", self.font)
+        if len(self.panels) > MOST_PANELS:
+            raise RequestError(
+                f"A page has at most {MOST_PANELS} panels, not {len(self.panels):,}; make two of it."
+            )
         for panel in self.panels:
             right, bottom = panel.x_mm + panel.width_mm, panel.y_mm + panel.height_mm
             inside = min(panel.x_mm, panel.y_mm) >= -1e-6
@@ -178,3 +200,16 @@ class Page:
     def load(cls, path: Path) -> Self:
         """Read a saved page; raises `RequestError` when the file is none."""
         return cls.from_dict(read_document(path)[1])
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _require_text(what: str, text: object) -> None:
+    """Raise `RequestError` for what no drawing can hold as text."""
+    if not isinstance(text, str) or len(text) > _MOST_LETTERS:
+        raise RequestError(f"A {what} is a text of at most {_MOST_LETTERS:,} letters.")
+    # XML and PDF know no control characters and no halves of a surrogate pair.
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c != "\n" for c in text):
+        raise RequestError(f"A {what} holds a control character; type it again.")
