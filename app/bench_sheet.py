@@ -10,7 +10,6 @@ from PySide6.QtGui import QCloseEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
-    QFileDialog,
     QHBoxLayout,
     QLabel,
     QProgressBar,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app import questions
 from app.tasks import Lane
 from app.widgets import ElidedLabel, Heading, MenuButton, rgb_image
 
@@ -237,11 +237,9 @@ class SheetDialog(QDialog):
     # --- saving ------------------------------------------------------------------------------
 
     def _ask_where(self) -> None:
-        name, chosen = QFileDialog.getSaveFileName(self, "Save the sheet", "sheet.pdf", _FILTER)
-        if name:
-            path = Path(name)
-            suffix = chosen[chosen.rfind("*") + 1 : -1] if "*" in chosen else ".pdf"
-            self.save_to(path if path.suffix else path.with_suffix(suffix))
+        path = questions.ask_new_file(self, "Save the sheet", _FILTER, "sheet.pdf")
+        if path is not None:
+            self.save_to(path)
 
     def save_to(self, path: Path) -> None:
         """Write the sheet as it is shown, and the state it is of beside it."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Signal
-from PySide6.QtWidgets import QInputDialog, QMenu
+from PySide6.QtWidgets import QMenu
 
+from app import questions
 from app.concept_memory import ConceptMemory
 from app.widgets import MenuButton
 
@@ -62,10 +63,10 @@ class ConceptMenu(MenuButton):
         action.triggered.connect(lambda _=False, e=expression: self.taken.emit(e))
 
     def _ask_name(self) -> None:
-        name, agreed = QInputDialog.getText(
+        name = questions.ask_text(
             self, "Save the concept", f"Name for '{_short(self.expression)}':"
         )
-        if agreed:
+        if name is not None:
             self.memory.save(name, self.expression)
 
 

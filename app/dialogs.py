@@ -1,101 +1,99 @@
-"""Command palette, shortcut help, and where a view comes from."""
+"""Dialogs that only show: shortcuts, and where a view comes from."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from PySide6.QtCore import QEvent, QObject, Qt
-from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QGridLayout,
     QLabel,
     QLineEdit,
-    QListWidget,
-    QListWidgetItem,
+    QScrollArea,
     QVBoxLayout,
     QWidget,
 )
 
+from app.matching import fit_of
 from app.widgets import heading
 
-_MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
-
-
-class CommandPalette(QDialog):
-    """Type a few letters of a command, press Enter."""
-
-    def __init__(self, parent: QWidget, actions: Sequence[QAction]) -> None:
-        super().__init__(parent, Qt.WindowType.Popup)
-        self.setWindowTitle("Commands")
-        self._actions = [a for a in actions if a.isEnabled()]
-        self._field = QLineEdit()
-        self._field.setPlaceholderText("type a command")
-        self._field.setAccessibleName("Command")
-        self._list = QListWidget()
-        self._list.setAccessibleName("Commands")
-        column = QVBoxLayout(self)
-        column.addWidget(self._field)
-        column.addWidget(self._list)
-        self._field.textChanged.connect(self._filter)
-        self._field.returnPressed.connect(self._run)
-        self._list.itemActivated.connect(lambda _: self._run())
-        self._field.installEventFilter(self)
-        self.resize(460, 380)
-        corner = parent.mapToGlobal(parent.rect().topLeft())
-        self.move(corner.x() + (parent.width() - self.width()) // 2, corner.y() + 90)
-        self._filter("")
-        self._field.setFocus()
-
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
-        # The arrows move in the list while the letters go to the field.
-        pressed = isinstance(event, QKeyEvent) and event.type() == QEvent.Type.KeyPress
-        if pressed and event.key() in _MOVES:
-            self._list.keyPressEvent(event)
-            return True
-        return super().eventFilter(watched, event)
-
-    def _filter(self, text: str) -> None:
-        self._list.clear()
-        words = text.lower().split()
-        for action in self._actions:
-            name = action.text().replace("&", "")
-            if all(w in name.lower() for w in words):
-                shortcut = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
-                item = QListWidgetItem(f"{name}    {shortcut}".rstrip())
-                item.setData(Qt.ItemDataRole.UserRole, action)
-                self._list.addItem(item)
-        self._list.setCurrentRow(0)
-
-    def _run(self) -> None:
-        item = self._list.currentItem()
-        self.close()
-        if item is not None:
-            item.data(Qt.ItemDataRole.UserRole).trigger()
+Groups = dict[str, list[tuple[str, str]]]
+_ROOM_PX, _MOST_HEIGHT_PX = 80, 720
+_BAR_PX = 24
 
 
 class TableDialog(QDialog):
-    """Two columns of text under headings."""
+    """Two columns of text under headings, which scroll where there is no room."""
 
-    def __init__(
-        self, parent: QWidget, title: str, groups: dict[str, list[tuple[str, str]]]
-    ) -> None:
+    def __init__(self, parent: QWidget, title: str, groups: Groups) -> None:
         super().__init__(parent)
         self.setWindowTitle(title)
-        grid = QGridLayout(self)
-        grid.setContentsMargins(24, 20, 24, 22)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._groups = groups
+        self.area = QScrollArea()
+        self.area.setAccessibleName(title)
+        self.area.setWidgetResizable(True)
+        self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        # Reached by Tab, it scrolls with the arrows.
+        self.area.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.area.viewport().setAutoFillBackground(False)
+        self.column = QVBoxLayout(self)
+        self.column.setContentsMargins(20, 16, 12, 16)
+        self.column.setSpacing(10)
+        self.column.addWidget(self.area)
+        self.fill("")
+        self._fit(parent)
+
+    def fill(self, typed: str) -> None:
+        """Show the lines that a few typed letters fit; all for none."""
+        inside = QWidget()
+        inside.setAutoFillBackground(False)
+        grid = QGridLayout(inside)
+        grid.setContentsMargins(4, 2, 12, 2)
         grid.setHorizontalSpacing(28)
         grid.setVerticalSpacing(5)
         row = 0
-        for name, lines in groups.items():
+        for name, lines in self._groups.items():
+            fitting = [line for line in lines if fit_of(typed, " ".join(line), name)]
+            if not fitting:
+                continue
             grid.addWidget(heading(name), row, 0, 1, 2)
-            row += 1
-            for left, right in lines:
-                first, second = QLabel(left), QLabel(right)
-                second.setObjectName("small")
-                second.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-                grid.addWidget(first, row, 0)
-                grid.addWidget(second, row, 1)
-                row += 1
-            grid.setRowMinimumHeight(row, 8)
-            row += 1
+            for k, line in enumerate(fitting, row + 1):
+                self._add_line(grid, k, *line)
+            row += len(fitting) + 2
+            grid.setRowMinimumHeight(row - 1, 8)
+        if not row:
+            grid.addWidget(QLabel("Nothing fits; use fewer letters."), 0, 0)
+        grid.setRowStretch(row + 1, 1)
+        self.area.setWidget(inside)
+
+    @staticmethod
+    def _add_line(grid: QGridLayout, row: int, left: str, right: str) -> None:
+        first, second = QLabel(left), QLabel(right)
+        second.setObjectName("small")
+        second.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        second.setWordWrap(len(right) > 60)
+        second.setMaximumWidth(560)
+        grid.addWidget(first, row, 0, Qt.AlignmentFlag.AlignTop)
+        grid.addWidget(second, row, 1)
+
+    def _fit(self, parent: QWidget) -> None:
+        room = parent.window().screen().availableGeometry()
+        wanted = self.area.widget().sizeHint()
+        around = self.column.sizeHint().height() - self.area.sizeHint().height()
+        height = min(wanted.height() + around + _BAR_PX, _MOST_HEIGHT_PX, room.height() - _ROOM_PX)
+        width = min(wanted.width() + 60, room.width() - _ROOM_PX)
+        self.resize(width, height)
+
+
+class ShortcutsDialog(TableDialog):
+    """All keys, with a field that searches them."""
+
+    def __init__(self, parent: QWidget, groups: Groups) -> None:
+        super().__init__(parent, "Shortcuts", groups)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("find a shortcut")
+        self.search.setAccessibleName("Find a shortcut")
+        self.search.setClearButtonEnabled(True)
+        self.search.textChanged.connect(self.fill)
+        self.column.insertWidget(0, self.search)
+        self.search.setFocus()

@@ -33,6 +33,8 @@ class Settings:
         Run folder of the training watched last; "" before the first.
     concept_history, saved_concepts
         Concepts that were looked at, the last one first, and those that were given names.
+    recent_commands
+        Names of commands chosen in the palette, the last one first.
     """
 
     path: Path | None = None
@@ -44,6 +46,7 @@ class Settings:
     training_folder: str = ""
     concept_history: list[str] = field(default_factory=list)
     saved_concepts: dict[str, str] = field(default_factory=dict)
+    recent_commands: list[str] = field(default_factory=list)
 
     @classmethod
     def load(cls, path: Path) -> "Settings":
@@ -56,6 +59,7 @@ class Settings:
             Theme(settings.theme)
             settings.training_folder = str(settings.training_folder)
             settings.concept_history = [str(each) for each in settings.concept_history]
+            settings.recent_commands = [str(each) for each in settings.recent_commands]
             named = dict(settings.saved_concepts).items()
             settings.saved_concepts = {str(name): str(text) for name, text in named}
         except (OSError, ValueError, TypeError, LookupError):
@@ -90,4 +94,4 @@ class Settings:
 
 
 _KEYS = ("last_state", "theme", "size", "recent_roots", "opengl", "training_folder",
-         "concept_history", "saved_concepts")  # fmt: skip
+         "concept_history", "saved_concepts", "recent_commands")  # fmt: skip

@@ -168,8 +168,16 @@ class MainWindow(QMainWindow):
         """Write the figure, and the state beside it as JSON."""
         self.controller.export(path)
 
+    @property
+    def theme(self) -> Theme:
+        """What the window wears."""
+        return self._theme or Theme.DARK
+
     def toggle_theme(self) -> None:
-        theme = Theme.LIGHT if self._theme is Theme.DARK else Theme.DARK
+        self.set_theme(Theme.LIGHT if self._theme is Theme.DARK else Theme.DARK)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Wear a theme; with a subject open it belongs to the view."""
         if self.controller.view is None:
             self._wear(theme)
         else:
@@ -230,8 +238,6 @@ class MainWindow(QMainWindow):
             self._workbench.share_out(self.width(), self.height())
             self.trials.list.setFocus()
             self.status.show()
-            for command in COMMANDS:
-                self.commands[command.name].setEnabled(True)
         if state_differs(before, after, "theme"):
             self._wear(after.state.theme)
         for panel in self.panels.values():

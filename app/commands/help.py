@@ -6,6 +6,7 @@ from app import asking
 from app.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
+    Command("help.guide", "Help", "Guide", "F1", lambda w: asking.show_guide(w), False),
     Command("help.palette", "Help", "Commands…", "Ctrl+Shift+P", lambda w: asking.show_palette(w),
             False),
     Command("help.shortcuts", "Help", "Shortcuts…", "?", lambda w: asking.show_shortcuts(w), False),

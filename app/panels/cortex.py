@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
-    QFileDialog,
     QGridLayout,
     QLabel,
     QSizePolicy,
@@ -16,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app import questions
 from app.colour_bars import ColourBars
 from app.cortex_controls import CortexControls, ShapePill
 from app.cortex_views import StandardView
@@ -272,9 +272,9 @@ class CortexPanel(QWidget):
         self.controls.layers.setFocus()
 
     def _ask_map(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Lay a map over the cortex", "", _MAPS)
-        if name:
-            self.layers.add_source(f"{FILE}{name}")
+        path = questions.ask_file(self, "Lay a map over the cortex", _MAPS)
+        if path is not None:
+            self.layers.add_source(f"{FILE}{path}")
 
     def _choose_limit(self, source: str, limit: float | None) -> None:
         if self._view is not None:

@@ -9,13 +9,13 @@ from PySide6.QtGui import QHideEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QInputDialog,
     QScrollArea,
     QToolButton,
     QVBoxLayout,
     QWidget,
 )
 
+from app import questions
 from app.lesion_facts import LesionFacts
 from app.region_menu import RegionMenu
 from app.region_row import RegionRow
@@ -128,11 +128,11 @@ class LesionPanel(QFrame):
             self.wanted.emit({"scaling": scaling})
 
     def _ask_expression(self) -> None:
-        said, good = QInputDialog.getText(
+        said = questions.ask_text(
             self, "Scale a region", "ROI expression, for example lh.FFA-1 | OFA:"
         )
-        if good and said.strip():
-            self.add_region(said.strip())
+        if said is not None:
+            self.add_region(said)
 
     def _remove(self, name: str) -> None:
         if self._view is not None:
