@@ -30,7 +30,9 @@ INPUT_SIZE_PX = 224
 # The network's own input scaling, (pixel − 127) / 128 on 0..255.
 _INPUT_MEAN = 127.0 / 255.0
 _INPUT_SD = 128.0 / 255.0
-_BATCH = 32
+# On a processor the activations of a few pictures stay in its cache: 4 at a time take 23 ms each,
+# 32 take 72. A GPU wants many.
+_BATCH_CPU, _BATCH_GPU = 4, 32
 CLASSES_FILE = "conse-classes.safetensors"
 
 
@@ -44,10 +46,11 @@ class ConseEmbedding:
     def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
         """Return (n_images, 384) unit vectors of RGB pictures of any size."""
         rows = [np.zeros((0, self.dimension), np.float32)]
-        for start in range(0, len(images), _BATCH):
+        n_batch = _BATCH_CPU if self._device.type == "cpu" else _BATCH_GPU
+        for start in range(0, len(images), n_batch):
             pictures = [
                 np.asarray(as_pil(im).resize((INPUT_SIZE_PX, INPUT_SIZE_PX), 3))
-                for im in images[start : start + _BATCH]
+                for im in images[start : start + n_batch]
             ]
             batch = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
             with torch.no_grad():
