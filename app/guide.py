@@ -1,0 +1,176 @@
+"""The guide in a window of its own: pages at the left, text and pictures at the right."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from markdown_it import MarkdownIt
+from PySide6.QtCore import QSize, Qt, QUrl
+from PySide6.QtGui import (
+    QDesktopServices,
+    QImage,
+    QResizeEvent,
+    QTextDocument,
+)
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLineEdit,
+    QListWidget,
+    QListWidgetItem,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from nsdviewer.resources import resource_path
+
+_FIRST = "index.md"
+_MARGIN_PX = 60
+_PAGES_PX = 270
+# What Qt knows of CSS; colours and letters are the window's.
+_SHEET = """
+h1 { font-size: 22px; font-weight: 600; margin: 12px 0 10px 0; }
+h2 { font-size: 16px; font-weight: 600; margin: 26px 0 6px 0; }
+p, li { line-height: 145%; margin: 8px 0; }
+pre { margin: 10px 0 10px 14px; }
+td, th { padding: 3px 26px 3px 0; }
+a { text-decoration: none; }
+"""
+
+
+class GuidePage(QTextBrowser):
+    """One page; pictures are as wide as the page, at most their own size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setAccessibleName("Page of the guide")
+        self.setOpenLinks(False)
+        self._file = Path()
+
+    def show_file(self, file: Path) -> None:
+        """Show a Markdown file; pictures are read relative to it."""
+        self._file = file
+        # A table is no part of plain CommonMark, and the list of commands is one.
+        reader = MarkdownIt("commonmark").enable("table")
+        self.document().setDefaultStyleSheet(_SHEET)
+        self.setHtml(reader.render(file.read_text(encoding="utf-8")))
+
+    def loadResource(self, kind: int, name: QUrl) -> Any:
+        if kind != QTextDocument.ResourceType.ImageResource.value:
+            return super().loadResource(kind, name)
+        picture = QImage(str((self._file.parent / name.toString()).resolve()))
+        ratio = self.devicePixelRatioF()
+        room = round(ratio * max(self.viewport().width() - _MARGIN_PX, 100))
+        if picture.width() > room:
+            picture = picture.scaledToWidth(room, Qt.TransformationMode.SmoothTransformation)
+        picture.setDevicePixelRatio(ratio)
+        return picture
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        if event.oldSize().width() != event.size().width() and self._file.name:
+            bar = self.verticalScrollBar()
+            place = bar.value() / max(bar.maximum(), 1)
+            self.show_file(self._file)
+            bar.setValue(round(place * bar.maximum()))
+
+
+class GuideDialog(QDialog):
+    """The guide; links between its pages stay in it, others go to the browser."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setWindowTitle("nsdviewer guide")
+        self._folder = resource_path("guide")
+        self.pages = QListWidget()
+        self.pages.setAccessibleName("Pages of the guide")
+        self.pages.setFixedWidth(_PAGES_PX)
+        self.search = QLineEdit()
+        self.search.setPlaceholderText("find in the guide")
+        self.search.setAccessibleName("Find in the guide")
+        self.search.setClearButtonEnabled(True)
+        self.page = GuidePage()
+        for file in self._files():
+            item = QListWidgetItem(title_of(file))
+            item.setData(Qt.ItemDataRole.UserRole, file)
+            self.pages.addItem(item)
+        left = QVBoxLayout()
+        left.setSpacing(8)
+        left.addWidget(self.search)
+        left.addWidget(self.pages, 1)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(14, 14, 14, 14)
+        row.setSpacing(12)
+        row.addLayout(left)
+        row.addWidget(self.page, 1)
+        self.pages.currentItemChanged.connect(self._show_item)
+        self.page.anchorClicked.connect(self._follow)
+        self.search.textChanged.connect(lambda _: self._filter())
+        self.search.returnPressed.connect(self._find_next)
+        self.resize(QSize(1080, 780))
+        self.pages.setCurrentRow(0)
+
+    def open_page(self, name: str) -> None:
+        """Show a page by its file's name; the first one where there is none of that name."""
+        rows = [k for k in range(self.pages.count()) if self._file_of(k).name == name]
+        self.pages.setCurrentRow(rows[0] if rows else 0)
+
+    def _files(self) -> list[Path]:
+        """Return the pages in the order in which the first one names them."""
+        first = self._folder / _FIRST
+        text = first.read_text(encoding="utf-8")
+        others = [f for f in self._folder.glob("*.md") if f != first and f"({f.name})" in text]
+        return [first, *sorted(others, key=lambda f: text.index(f"({f.name})"))]
+
+    def _file_of(self, row: int) -> Path:
+        file: Path = self.pages.item(row).data(Qt.ItemDataRole.UserRole)
+        return file
+
+    def _show_item(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.page.show_file(item.data(Qt.ItemDataRole.UserRole))
+            self._mark()
+
+    def _follow(self, link: QUrl) -> None:
+        if link.isRelative():
+            self.open_page(link.path())
+        else:
+            QDesktopServices.openUrl(link)
+
+    def _filter(self) -> None:
+        """Leave the pages in the list that hold what is searched for."""
+        words = _plain(self.search.text())
+        first = -1
+        for k in range(self.pages.count()):
+            found = not words or words in _plain(self._file_of(k).read_text(encoding="utf-8"))
+            self.pages.item(k).setHidden(not found)
+            first = k if found and first < 0 else first
+        current = self.pages.currentItem()
+        if first >= 0 and (current is None or current.isHidden()):
+            self.pages.setCurrentRow(first)
+        self._mark()
+
+    def _mark(self) -> None:
+        """Go to the first place on the page that holds what is searched for."""
+        cursor = self.page.textCursor()
+        cursor.setPosition(0)
+        self.page.setTextCursor(cursor)
+        if self.search.text().strip():
+            self.page.find(self.search.text().strip())
+
+    def _find_next(self) -> None:
+        if self.search.text().strip() and not self.page.find(self.search.text().strip()):
+            self._mark()
+
+
+def _plain(text: str) -> str:
+    """Return a text without the ends of its lines, which are no part of its sentences."""
+    return " ".join(text.lower().split())
+
+
+def title_of(file: Path) -> str:
+    """Return the first heading of a Markdown file."""
+    first = file.read_text(encoding="utf-8").splitlines()[0]
+    return first.removeprefix("#").strip()
