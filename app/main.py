@@ -12,6 +12,7 @@ from app.data_warnings import DataWarnings
 from app.icons import themed_icon
 from app.settings import Settings, settings_file
 from app.window import MainWindow
+from nsdviewer.models.offline import stay_offline
 
 
 def run_window(kind: str, path: Path | None) -> int:
@@ -23,6 +24,8 @@ def run_window(kind: str, path: Path | None) -> int:
         ``"demo"`` makes or opens the demo subject, ``"open"`` opens `path`, ``"last"`` comes back
         to the last view.
     """
+    # A window fetches nothing by itself: its models manager asks first.
+    stay_offline()
     application = QApplication.instance() or QApplication(sys.argv[:1])
     QGuiApplication.setApplicationDisplayName("nsdviewer")
     application.setApplicationName("nsdviewer")
@@ -32,6 +35,7 @@ def run_window(kind: str, path: Path | None) -> int:
     window = MainWindow(None, settings, application=Application(settings))
     window.heed(DataWarnings(window))
     window.show()
+    window.desk.greet()
     # The window is on the screen before anything heavy begins.
     QTimer.singleShot(0, window, lambda: open_request(window, kind, path))
     return int(application.exec())

@@ -31,6 +31,8 @@ class CatalogueEntry:
         What it is for, in a sentence.
     model, tag
         Architecture and pretrained tag of open_clip whose weights it holds.
+    hub
+        Repository of the hub that holds the same weights in another form.
     licence, licence_address
         Name and text of the licence.
     """
@@ -40,6 +42,7 @@ class CatalogueEntry:
     purpose: str
     model: str
     tag: str
+    hub: str
     remote: RemoteFile
     licence: str
     licence_address: str
@@ -111,7 +114,7 @@ def entry_of(model: str, tag: str) -> CatalogueEntry | None:
 def _entry(row: Mapping[str, object]) -> CatalogueEntry:
     texts = {
         key: str(row[key])
-        for key in ("name", "title", "purpose", "model", "tag", "licence", "licence_address")
+        for key in ("name", "title", "purpose", "model", "tag", "hub", "licence", "licence_address")
     }
     size = row["n_bytes"]
     remote = RemoteFile(

@@ -1,8 +1,10 @@
 """OpenAI's CLIP and its kin through open_clip: the default embedding for real data."""
 
 import hashlib
+import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,8 +14,12 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from nsdviewer.errors import ModelUnavailableError, RequestError
+from nsdviewer.errors import CheckpointError, ModelUnavailableError, RequestError
+from nsdviewer.models.catalogue import catalogue
+from nsdviewer.models.clip_weights import find_weights
 from nsdviewer.models.embeddings import ImageLike, as_pil
+from nsdviewer.models.offline import is_offline
+from nsdviewer.models.published.torchscript import is_torchscript, read_torchscript
 from nsdviewer.models.words import is_scrap
 
 _BATCH = 32
@@ -28,7 +34,9 @@ class OpenClipEmbedding:
         Architecture, for example ``ViT-B-32-quickgelu``. OpenAI's weights need a ``-quickgelu``
         architecture: with another activation they load without a word and embed wrongly.
     tag
-        Pretrained tag, for example ``openai``; downloaded by open_clip at first use.
+        Pretrained tag, for example ``openai``. Weights that ``nsdviewer download`` fetched come first,
+        then what the hub's cache holds; what is nowhere is downloaded by open_clip at first use,
+        unless the environment says ``HF_HUB_OFFLINE``, as the window does.
     weights
         Local weights file, instead of a tag. Read as tensors only.
 
@@ -110,18 +118,55 @@ class OpenClipEmbedding:
     def _parts(self) -> tuple[Any, Any, Any]:
         import open_clip
 
+        file = self._weights or find_weights(self._model, self._tag)
+        if file is None and is_offline():
+            raise ModelUnavailableError(_unavailable(self.title, self.name))
         try:
-            network, _, preprocess = open_clip.create_model_and_transforms(
-                self._model, pretrained=str(self._weights) if self._weights else self._tag
-            )
+            # What torch cannot read as data is read by us.
+            tensors = read_torchscript(file) if file and is_torchscript(file) else None
+            source = "" if tensors is not None else str(file or self._tag)
+            with _without_a_word():
+                network, _, preprocess = open_clip.create_model_and_transforms(
+                    self._model, pretrained=source
+                )
+            if tensors is not None:
+                own = network.state_dict()
+                network.load_state_dict({k: v for k, v in tensors.items() if k in own})
+        except CheckpointError:
+            raise
         except Exception as error:  # the hub client raises many kinds
-            raise ModelUnavailableError(
-                f"The weights of {self.title} are not on this machine and could not be read or "
-                f"fetched ({type(error).__name__}); connect to the network once, or name a local "
-                "file as open_clip:MODEL@FILE."
-            ) from error
+            raise ModelUnavailableError(_unavailable(self.title, self.name, file, error)) from error
         network.eval().requires_grad_(False)
         return network, preprocess, open_clip.get_tokenizer(self._model)
+
+
+@contextmanager
+def _without_a_word() -> Iterator[None]:
+    """Keep open_clip from saying that a network has no weights yet."""
+    root, before = logging.getLogger(), logging.getLogger().level
+    root.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        root.setLevel(before)
+
+
+def _unavailable(
+    title: str, name: str, file: Path | None = None, error: Exception | None = None
+) -> str:
+    """Return why weights cannot be had, and the next step."""
+    if file is not None:
+        return (
+            f"{file} cannot be read as the weights of {title} ({type(error).__name__}); download "
+            "them again, or name another file."
+        )
+    entry = next((e for e in catalogue() if e.embedding == name), None)
+    fetch = f"fetch them with 'nsdviewer download {entry.name}'" if entry else "connect once"
+    tried = f" and could not be fetched ({type(error).__name__})" if error is not None else ""
+    return (
+        f"The weights of {title} are not on this machine{tried}; {fetch}, or name a local file as "
+        "open_clip:MODEL@FILE."
+    )
 
 
 def _require_activation(model: str, tag: str) -> None:

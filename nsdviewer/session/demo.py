@@ -109,7 +109,7 @@ def fit_missing(workspace: Workspace, progress: Progress) -> str:
             continue
         part = PartProgress(progress, k / 2, (k + 1) / 2)
         try:
-            _require_pictures(workspace)
+            _require_pictures_and_weights(workspace)
             if kind == "decoder":
                 fit_workspace_decoder(workspace, part).save(path)
             else:
@@ -120,7 +120,11 @@ def fit_missing(workspace: Workspace, progress: Progress) -> str:
     return " ".join(dict.fromkeys(reasons))
 
 
-def _require_pictures(workspace: Workspace) -> None:
-    """Raise `DataError` without pictures: sessions take minutes to read, and would be for nothing."""
-    trials = workspace.table.select("all")[:1]
-    workspace.stimuli.read(workspace.table.column("nsd_id")[trials])
+def _require_pictures_and_weights(workspace: Workspace) -> None:
+    """Raise where a picture is missing, or what embeds it.
+
+    Sessions take minutes to read, and would be for nothing.
+    """
+    nsd_ids = workspace.table.column("nsd_id")[workspace.table.select("all")[:1]]
+    workspace.stimuli.read(nsd_ids)
+    workspace.image_embeddings(nsd_ids)

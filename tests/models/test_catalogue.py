@@ -14,6 +14,7 @@ from nsdviewer.models.registry import DEFAULT_OPEN_CLIP, load_embedding
 @pytest.mark.parametrize("entry", catalogue(), ids=lambda entry: entry.name)
 def test_addresses_and_sums_are_those_of_open_clip(entry: CatalogueEntry) -> None:
     stated = get_pretrained_cfg(entry.model, entry.tag)["url"]
+    assert get_pretrained_cfg(entry.model, entry.tag)["hf_hub"] == f"{entry.hub}/"
     assert entry.remote.address == stated
     assert entry.remote.address.startswith("https://")
     assert re.fullmatch(r"[0-9a-f]{64}", entry.remote.sha256)

@@ -22,12 +22,12 @@ _FORMAT_VERSION = 1001
 _MAX_AXES = 8
 _MAX_COUNT = 1 << 40
 
-_STORAGE_TYPES = {
+STORAGE_TYPES = {
     "torch.FloatStorage": "<f4", "torch.HalfStorage": "<f2", "torch.DoubleStorage": "<f8",
     "torch.LongStorage": "<i8", "torch.IntStorage": "<i4", "torch.ShortStorage": "<i2",
     "torch.CharStorage": "i1", "torch.ByteStorage": "u1", "torch.BoolStorage": "?",
 }  # fmt: skip
-_STORAGE_NAMES: Names = dict.fromkeys(_STORAGE_TYPES)
+_STORAGE_NAMES: Names = dict.fromkeys(STORAGE_TYPES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +137,7 @@ class _Promise:
 def _promise(reference: object) -> _Promise:
     match reference:
         case ("storage", Name() as kind, str() as key, str(), int() as n_elements, None):
-            return _Promise(key, _STORAGE_TYPES[kind.full], n_elements)
+            return _Promise(key, STORAGE_TYPES[kind.full], n_elements)
     raise Refused("refers to something else than a storage (instruction BINPERSID)")
 
 
