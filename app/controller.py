@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.drawing_process import DrawingProcess
+from app.openings import Openings
 from app.results import OPENING, RESULTS, Result
 from app.tasks import Lane, OnError, Tasks
 from app.thumbnail_reading import FoundThumbnails, read_thumbnails
@@ -17,6 +18,7 @@ from app.view import View
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Ticket
 from nsdviewer.state import Theme, ViewState
+from nsdviewer.state.history import HOME
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 # Of what is longer the first sentence is said, and all of it stands in the details.
 _LONGEST = 300
-_HOME = frozenset({"subject", "space", "version"})
+_HOME = frozenset(HOME)
 
 
 class Controller(QObject):
@@ -54,6 +56,7 @@ class Controller(QObject):
         self._watched: frozenset[str] = frozenset()
         # Those that the opening still waits for, step by step; see `OPENING`.
         self._steps: list[set[str]] = []
+        self.openings = Openings(self)
         self._concept_text = ""
         self._concept_timer = QTimer(self, singleShot=True, interval=150)
         self._concept_timer.timeout.connect(self._submit_concept)
@@ -61,34 +64,41 @@ class Controller(QObject):
     # --- what may be asked -------------------------------------------------------------------
 
     def open(self, path: Path, theme: Theme) -> None:
-        """Open an NSD root in `theme`, or a saved state."""
-        self._load(lambda opening, ticket: opening.open_path(path, theme, ticket))
+        """Open an NSD root in `theme`."""
+        self.openings.load(
+            lambda opening, ticket: opening.open_path(path, theme, ticket), self.adopt
+        )
 
     def open_state(self, state: ViewState) -> None:
-        self._load(lambda opening, ticket: opening.open_view(state, ticket))
+        """Open a state; in the same data folder that is a step which can be undone."""
+        self.openings.open_state(state)
 
     def open_session(self, session: Session) -> None:
-        self._load(lambda opening, ticket: opening.open_session(session, ticket))
+        self.openings.load(
+            lambda opening, ticket: opening.open_session(session, ticket), self.adopt
+        )
 
     def open_demo(self, theme: Theme) -> None:
-        self._load(lambda opening, ticket: opening.open_demo(theme, ticket))
+        self.openings.load(lambda opening, ticket: opening.open_demo(theme, ticket), self.adopt)
 
     def request(self, changes: dict[str, Any]) -> None:
         """Change what is shown; a change of subject, space or version opens anew."""
         if self.session is None:
             return
         if _HOME & set(changes):
-            state = self.session.state
-            self._load(lambda opening, ticket: opening.open_home(state, changes, ticket))
+            self.openings.open_home(changes)
             return
         if changes.get("generator", self.session.state.generator) != self.session.state.generator:
             self._request_generator(changes)
             return
-        self._try(lambda session: session.update(**changes))
+        self.attempt(lambda session: session.update(**changes))
 
     def step(self, forward: bool) -> None:
-        """Undo or redo."""
-        self._try(lambda session: session.redo() if forward else session.undo())
+        """Undo or redo; a step to other data is taken once they are open."""
+        # What is being typed belongs to the state that is left.
+        self._concept_timer.stop()
+        self._concept_text = ""
+        self.openings.step(forward)
 
     def watch(self, name: str, in_sight: bool) -> None:
         """Note whether a panel is in sight whose results nobody else shows."""
@@ -140,16 +150,8 @@ class Controller(QObject):
 
     # --- opening -----------------------------------------------------------------------------
 
-    def _load(self, run: Callable[[Any, Ticket], Opened]) -> None:
-        def load(ticket: Ticket) -> Opened:
-            ticket.report(0.0, "loading the library")
-            from app import opening
-
-            return run(opening, ticket)
-
-        self.tasks.submit(Lane.OPENING, "open", load, self._adopt)
-
-    def _adopt(self, opened: Opened) -> None:
+    def adopt(self, opened: Opened) -> None:
+        """Show what was opened."""
         session = opened.session
         if self.session is not None:
             self.session.changed.disconnect(self._on_changed)
@@ -279,7 +281,7 @@ class Controller(QObject):
             Lane.LONG,
             "generator",
             lambda ticket: _work().load_generator(view, changes["generator"], ticket),
-            lambda _: self._try(lambda session: session.update(**changes)),
+            lambda _: self.attempt(lambda session: session.update(**changes)),
         )
 
     def _submit_concept(self) -> None:
@@ -290,6 +292,8 @@ class Controller(QObject):
         state = self.view.state.replace(concept=text, statistic="none")
 
         def accept(_: object) -> None:
+            if text != self._concept_text:
+                return
             self._update(concept_error="")
             self.request({"concept": text})
 
@@ -331,7 +335,8 @@ class Controller(QObject):
 
         return fail
 
-    def _try(self, change: Callable[[Session], object]) -> None:
+    def attempt(self, change: Callable[[Session], object]) -> None:
+        """Change the session; what is impossible is said, and the session stays as it was."""
         if self.session is None:
             return
         try:

@@ -15,7 +15,18 @@ from nsdviewer.rendering.cortex import can_unfold
 from nsdviewer.session import Session, Workspace, open_workspace
 from nsdviewer.session.demo import first_state, fit_missing, make_demo
 from nsdviewer.session.layers import available_layers
+from nsdviewer.session.session_data import data_of, difference_in_words, differences
+from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import Experiment, Space, Theme, Unfolding, ViewState
+from nsdviewer.state.named_paths import NamedPath, paths_of
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Paths that a document names, and that are not there."""
+
+    paths: tuple[NamedPath, ...]
+
 
 # Slices and the linked cursor need voxels of the subject's own.
 WINDOW_SPACES = (Space.FUNC1PT8MM, Space.FUNC1MM)
@@ -45,10 +56,31 @@ def open_demo(theme: Theme, progress: Progress) -> Opened:
 
 
 def open_path(path: Path, theme: Theme, progress: Progress) -> Opened:
-    """Open an NSD root in `theme`, or a saved state as it was."""
-    if path.suffix.lower() == ".json":
-        return open_view(ViewState.load(path), progress)
+    """Open an NSD root in `theme`."""
     return open_view(first_state(path, progress).replace(theme=theme), progress)
+
+
+def read(path: Path, theme: Theme, progress: Progress) -> Opened | SessionDocument:
+    """Open a folder; of a document only read what it says, and open nothing that it names."""
+    if path.is_dir() or not path.exists():
+        return open_path(path, theme, progress)
+    return SessionDocument.load(path)
+
+
+def open_document(document: SessionDocument, progress: Progress) -> Opened | Missing:
+    """Open what a document speaks of, or return what of it is not where it says."""
+    missing = tuple(each for each in paths_of([document.state]) if not Path(each.path).exists())
+    if missing:
+        return Missing(missing)
+    return open_session(Session(document.state, document.history), progress)
+
+
+def compare(document: SessionDocument, workspace: Workspace, progress: Progress) -> tuple[str, str]:
+    """Return what differs from the files that a session was made of; see `difference_in_words`."""
+    if not document.data:
+        return "", ""
+    found = differences(document.data, data_of(workspace, document.state, progress))
+    return difference_in_words(found, len(document.data))
 
 
 def open_view(state: ViewState, progress: Progress) -> Opened:
@@ -62,7 +94,7 @@ def open_home(state: ViewState, changes: dict[str, Any], progress: Progress) -> 
         "trials": (), "voxel": None, "camera": (), "subset": "all", "search": "", "decoder": "",
         "encoder": "", "patches": (), "scaling": (), "vertex": None,
     }  # fmt: skip
-    moved = state.replace(**fresh, **changes)
+    moved = state.replace(**{**fresh, **changes})
     here = open_workspace(moved)
     outlines = tuple(c for c in moved.roi_collections if c in here.collections)
     return open_view(moved.replace(roi_collections=outlines), progress)

@@ -1,7 +1,9 @@
 """What the window remembers between two starts: a small JSON file in the user's config folder."""
 
 import json
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterable
+from copy import deepcopy
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,11 @@ import platformdirs
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.files import write_json
 from nsdviewer.state import Theme, ViewState
+from nsdviewer.state.named_paths import NamedPath, below
 
-_MOST_RECENT = 6
+_MOST_RECENT = 8
+_MOST_KEPT = 500
+LAST_SESSION = "last-session.json"
 
 
 def settings_file() -> Path:
@@ -22,6 +27,8 @@ def settings_file() -> Path:
 @dataclass
 class Settings:
     """Remembered choices; `path` None keeps them in memory only.
+
+    Every field but `path` is kept. A value of another kind in the file gives way to the usual one.
 
     Attributes
     ----------
@@ -35,6 +42,13 @@ class Settings:
         Concepts that were looked at, the last one first, and those that were given names.
     recent_commands
         Names of commands chosen in the palette, the last one first.
+    recent_roots, recent_files
+        Data folders and sessions that were opened, the last one first.
+    chosen_paths
+        What a person chose or agreed to on this machine; a file that names something else is not
+        followed without asking.
+    moved_paths
+        Where folders and files are today, by where sessions say they are.
     """
 
     path: Path | None = None
@@ -47,40 +61,60 @@ class Settings:
     concept_history: list[str] = field(default_factory=list)
     saved_concepts: dict[str, str] = field(default_factory=dict)
     recent_commands: list[str] = field(default_factory=list)
+    recent_files: list[str] = field(default_factory=list)
+    chosen_paths: list[str] = field(default_factory=list)
+    moved_paths: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._read = deepcopy(self._values())
 
     @classmethod
     def load(cls, path: Path) -> "Settings":
         """Read the settings; a missing or unreadable file gives the defaults."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            known = {k: document[k] for k in _KEYS if k in document}
-            settings = cls(path=path, **known)
-            settings.size = (int(settings.size[0]), int(settings.size[1]))
-            Theme(settings.theme)
-            settings.training_folder = str(settings.training_folder)
-            settings.concept_history = [str(each) for each in settings.concept_history]
-            settings.recent_commands = [str(each) for each in settings.recent_commands]
-            named = dict(settings.saved_concepts).items()
-            settings.saved_concepts = {str(name): str(text) for name, text in named}
-        except (OSError, ValueError, TypeError, LookupError):
-            return cls(path=path)
-        return settings
+        return cls(path=path, **_read(path))
 
-    def save(self) -> None:
-        """Write the settings; a folder that cannot be written is no reason to stop."""
+    def save(self) -> bool:
+        """Write the settings; returns whether they are kept.
+
+        What another process wrote meanwhile stays, unless it was changed here too. A folder that
+        cannot be written is no reason to stop.
+        """
         if self.path is None:
-            return
-        values = {k: v for k, v in asdict(self).items() if k in _KEYS}
+            return True
+        others = _read(self.path)
+        for name, value in self._values().items():
+            if name in others and value == self._read[name]:
+                setattr(self, name, others[name])
+        values = self._values()
         try:
             write_json(self.path, values)
         except OSError:
-            return
+            return False
+        self._read = deepcopy(values)
+        return True
+
+    def _values(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _READERS}
+
+    # --- what was open -----------------------------------------------------------------------
+
+    @property
+    def last_session(self) -> Path | None:
+        """Where the session that was open last is kept; None where nothing is."""
+        return None if self.path is None else self.path.with_name(LAST_SESSION)
 
     def remember_state(self, state: ViewState) -> None:
         """Keep `state` as the one to come back to, its root among the recent ones."""
         self.last_state = state.to_dict()
-        others = [r for r in self.recent_roots if r != state.root]
-        self.recent_roots = [state.root, *others][:_MOST_RECENT]
+        self.recent_roots = _first(state.root, self.recent_roots, _MOST_RECENT)
+
+    def remember_file(self, path: Path) -> None:
+        """Put a session among the recent ones."""
+        self.recent_files = _first(str(path), self.recent_files, _MOST_RECENT)
+
+    def forget_recent(self) -> None:
+        """Forget which folders and sessions were opened."""
+        self.recent_roots, self.recent_files = [], []
 
     def last(self) -> ViewState | None:
         """Return the state to come back to; None if there is none that still makes sense."""
@@ -92,6 +126,89 @@ class Settings:
             return None
         return state if Path(state.root).is_dir() else None
 
+    # --- what may be opened without asking ---------------------------------------------------
 
-_KEYS = ("last_state", "theme", "size", "recent_roots", "opengl", "training_folder",
-         "concept_history", "saved_concepts", "recent_commands")  # fmt: skip
+    def choose(self, *paths: Path | str) -> None:
+        """Note that a person chose these paths, with all that lies below them."""
+        for path in paths:
+            self.chosen_paths = _first(str(path), self.chosen_paths, _MOST_KEPT)
+
+    def is_chosen(self, path: str) -> bool:
+        """Whether a person chose `path` or a folder above it; nothing on disk is looked at."""
+        chosen = (*self.chosen_paths, *self.recent_roots)
+        return any(below(path, known) is not None for known in chosen)
+
+    def strange(self, paths: Iterable[NamedPath]) -> tuple[NamedPath, ...]:
+        """Return those that no person chose."""
+        return tuple(each for each in paths if not self.is_chosen(each.path))
+
+    def move(self, places: dict[str, str]) -> None:
+        """Remember where folders and files are today."""
+        known = {old: new for old, new in self.moved_paths.items() if old not in places}
+        self.moved_paths = dict([*places.items(), *known.items()][:_MOST_KEPT])
+        self.choose(*places.values())
+
+
+def _first(value: str, others: list[str], most: int) -> list[str]:
+    return [value, *(each for each in others if each != value)][:most]
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the values of a settings file that are of the right kinds."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    found = {}
+    for name, read in _READERS.items():
+        try:
+            found[name] = read(document[name])
+        except (TypeError, ValueError, LookupError, AttributeError):
+            continue
+    return found
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(value)
+    return value
+
+
+def _theme(value: Any) -> str:
+    return Theme(value).value
+
+
+def _size(value: Any) -> tuple[int, int]:
+    width, height = (int(n) for n in value)
+    return width, height
+
+
+def _texts(value: Any) -> list[str]:
+    if not isinstance(value, list):
+        raise TypeError(value)
+    return [each for each in value if isinstance(each, str)]
+
+
+def _names(value: Any) -> dict[str, str]:
+    return {str(name): _text(text) for name, text in value.items()}
+
+
+def _document(value: Any) -> dict[str, Any] | None:
+    return None if value is None else dict(value)
+
+
+def _reader(default: Any) -> Callable[[Any], Any]:
+    kinds: dict[type, Callable[[Any], Any]] = {
+        str: _text, list: _texts, dict: _names, tuple: _size, bool: bool, int: int, float: float,
+    }  # fmt: skip
+    return kinds.get(type(default), _document)
+
+
+# How each kept field is read, by the kind of its usual value.
+_READERS: dict[str, Callable[[Any], Any]] = {
+    f.name: _theme
+    if f.name == "theme"
+    else _reader(f.default_factory() if f.default_factory is not MISSING else f.default)
+    for f in fields(Settings)
+    if f.name != "path"
+}

@@ -1,6 +1,7 @@
 """The JSON documents that nsdviewer writes, told apart by what they say they are."""
 
 import json
+import stat
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,11 @@ def read_document(path: Path) -> tuple[DocumentKind, dict[str, Any]]:
     """
     path = Path(path)
     try:
-        size = path.stat().st_size
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            # A pipe would be waited for.
+            raise RequestError(f"{path} is no file; name one that nsdviewer wrote.")
+        size = found.st_size
         if size > MOST_BYTES:
             raise RequestError(
                 f"{path} has {size / (1 << 20):,.0f} MiB, more than any document of nsdviewer; name "
