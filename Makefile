@@ -22,10 +22,10 @@ endif
 PYTHON ?=
 PYTHON_CANDIDATES := $(if $(PYTHON),$(PYTHON),python3 python3.13 python3.12 python3.11)
 
-.PHONY: help setup demo test bench lint format clean
+.PHONY: help setup demo test bench screenshots lint format clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 setup: $(READY) ## install everything into .venv (about 7 GB on Linux)
 
@@ -69,7 +69,8 @@ lint: $(READY) ## style, types and the arrows between the packages
 	$(BIN)/lint-imports
 
 test: lint ## lint, then every test that is not marked slow
-	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest -m "not slow" $(PYTEST_ARGS)
+	$(WINDOW_ENV) OMP_NUM_THREADS=1 $(VIRTUAL_DISPLAY) $(BIN)/python -m pytest -m "not slow" \
+	  -n auto --maxprocesses 4 --dist loadfile $(PYTEST_ARGS)
 
 # `make bench data` measures one part: the words after `bench` name it.
 BENCH_PARTS := $(filter-out bench,$(MAKECMDGOALS))
@@ -81,6 +82,11 @@ endif
 
 bench: $(READY) ## measure the budgets, or one part: bench data, app, science, generator; writes bench.json
 	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python -m tests.bench $(BENCH_PARTS)
+
+# `make screenshots SHOTS="window lesion"` makes some of them.
+screenshots: $(READY) ## make the pictures of README and guide from the window, and the list of commands
+	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python packaging/screenshots.py $(SHOTS)
+	$(BIN)/python packaging/command_list.py
 
 format: $(READY) ## put the sources into the house style
 	$(BIN)/ruff check --fix .

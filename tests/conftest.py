@@ -1,10 +1,13 @@
 """Fixtures shared by all tests: each real thing is made once."""
 
 import os
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 # A test must fail rather than ask a hub for weights.
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
@@ -17,8 +20,15 @@ from nsdviewer.session import open_workspace
 from nsdviewer.session.demo import first_state, make_demo, simulate_subjects
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
+from tests.display import own_display
 
 MINI_SEED = 7
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # Windows of two processes on one screen would take the keyboard from each other.
+    if "PYTEST_XDIST_WORKER" in os.environ and os.environ.get("QT_QPA_PLATFORM") == "xcb":
+        config.add_cleanup(own_display())
 
 
 @dataclass(frozen=True)
@@ -39,17 +49,37 @@ def conse() -> Embedding:
     return load_embedding("conse")
 
 
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
+    """Return a folder that `make` fills; several processes make it once and take a copy each."""
+    own = factory.mktemp("simulated") / name
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        make(own)
+        return own
+    first = factory.getbasetemp().parent / f"{name}-of-all"
+    with FileLock(first.with_suffix(".lock")):
+        if not first.exists():
+            holding = first.with_name(f"{name}-in-the-making")
+            shutil.rmtree(holding, ignore_errors=True)
+            make(holding)
+            holding.rename(first)
+    shutil.copytree(first, own)
+    return own
+
+
+def make_mini(root: Path) -> None:
+    simulate_subjects(root, "mini", 1, MINI_SEED, SilentProgress())
+    first_state(root, SilentProgress())
+
+
 @pytest.fixture(scope="session")
 def mini_root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A simulated subject of the smallest size."""
-    root = tmp_path_factory.mktemp("simulated") / "mini"
-    simulate_subjects(root, "mini", 1, MINI_SEED, SilentProgress())
-    return root
+    """A simulated subject of the smallest size, decoder and encoder fitted."""
+    return made_once(tmp_path_factory, "mini", make_mini)
 
 
 @pytest.fixture(scope="session")
 def mini(mini_root: Path) -> Subject:
-    """The smallest subject, decoder and encoder fitted."""
+    """The smallest subject."""
     state = first_state(mini_root, SilentProgress())
     return Subject(state, open_workspace(state))
 
