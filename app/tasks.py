@@ -28,11 +28,14 @@ class Lane(Enum):
     STATISTICS = "statistics"
     LONG = "long"
     FILES = "files"
+    DOCUMENTS = "documents"
+    DROPS = "drops"
 
 
 class Tasks(QObject):
     """Runs work off the GUI thread; signals and results arrive on it."""
 
+    begun = Signal(str)
     progressed = Signal(str, float, str)
     finished = Signal(str)
     failed = Signal(str, str)
@@ -68,6 +71,7 @@ class Tasks(QObject):
         def progressed(fraction: float, text: str) -> None:
             self.progressed.emit(kind, fraction, text)
 
+        self.begun.emit(kind)
         self._workers[lane].submit(Job(kind, run, done, failed, on_progress=progressed))
 
     def fail(self, kind: str, error: BaseException) -> None:

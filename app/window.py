@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QContextMenuEvent, QDragEnterEvent, QDropEvent, QFont
+from PySide6.QtGui import (
+    QCloseEvent,
+    QContextMenuEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QFont,
+)
 from PySide6.QtWidgets import QMainWindow
 
 from app import asking, style
@@ -14,10 +21,13 @@ from app.application import Application
 from app.bench_sheet import SheetDialog
 from app.collector import Collector
 from app.commands import COMMANDS
+from app.composer.composer import FigureComposer
 from app.controller import Controller
 from app.data_warnings import DataWarnings
+from app.dropping import Dropping
 from app.export_dialog import export_menu
 from app.icons import themed_icon
+from app.job_desk import JobDesk
 from app.layout import lay_out
 from app.memory import share_one_arena
 from app.menus import fill_menus
@@ -37,6 +47,7 @@ from app.panels.welcome import WelcomePanel
 from app.sampling import Sampler
 from app.settings import Settings
 from app.start_3d import start_3d
+from app.tabs import Tabs
 from app.view import View, state_differs
 from app.waiting import wait_until
 from app.watching import TrainingWatch
@@ -129,10 +140,13 @@ class MainWindow(QMainWindow):
             self.show_training, lambda: asking.ask_training(self),
         )  # fmt: skip
         self.message = MessageBar()
+        self.desk = JobDesk(self)
+        self.composer = FigureComposer(self)
         self.pages, self._workbench = lay_out(self)
         self.command_table = COMMANDS
         self.commands = fill_menus(self)
         connect(self)
+        self.dropping = Dropping(self)
         self._wear(Theme(settings.theme))
         self.welcome.show_recent(settings.recent_roots)
         self.resize(*settings.size)
@@ -167,6 +181,11 @@ class MainWindow(QMainWindow):
     def export_figure(self, path: Path) -> None:
         """Write the figure, and the state beside it as JSON."""
         self.controller.export(path)
+
+    @property
+    def below(self) -> Tabs:
+        """The bars and the lesion, one of them in sight."""
+        return self._workbench.below
 
     @property
     def theme(self) -> Theme:
@@ -217,7 +236,7 @@ class MainWindow(QMainWindow):
     @property
     def idle(self) -> bool:
         """Whether nothing is under way or about to be."""
-        return self.controller.idle and not any(
+        return self.controller.idle and not self.composer.busy and not any(
             getattr(panel, "busy", False) for panel in self.panels.values()
         )
 
@@ -254,6 +273,7 @@ class MainWindow(QMainWindow):
             self.setPalette(style.application_palette(theme))
             self.setStyleSheet(style.style_sheet(theme))
             self.training.wear(theme)
+            self.desk.wear(theme)
 
     def show_progress(self, kind: str, fraction: float, text: str) -> None:
         self.status.show_progress(kind, fraction, text)
@@ -288,20 +308,24 @@ class MainWindow(QMainWindow):
                 return
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        if event.mimeData().hasUrls():
-            event.acceptProposedAction()
+        self.dropping.enter(event)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        self.dropping.leave()
 
     def dropEvent(self, event: QDropEvent) -> None:
-        paths = [Path(u.toLocalFile()) for u in event.mimeData().urls() if u.isLocalFile()]
-        if paths:
-            self.open(paths[0])
+        self.dropping.drop(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
+        if not self.desk.may_close():
+            event.ignore()
+            return
         view = self.controller.view
         if view is not None:
             self.settings.remember_state(view.state)
         self.settings.size = (self.width(), self.height())
         self.settings.save()
+        self.composer.close()
         self.controller.tasks.close()
         self.cortex.close_3d()
         self.application.remove(self)

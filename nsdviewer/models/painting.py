@@ -22,6 +22,8 @@ _LOADERS: dict[str, Callable[[Path, torch.device], Painter]] = {
     LAFITE: load_lafite,
     FLOW: load_flow,
 }
+# What the header of a file says that holds a generator.
+GENERATOR_KINDS = tuple(_LOADERS)
 
 
 def shipped_generator(name: str = "lafite") -> Path:
