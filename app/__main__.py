@@ -14,6 +14,11 @@ def main(argv: list[str] | None = None) -> int:
     request = cli.wants_window(arguments)
     if request is None:
         return int(cli.main(arguments))
+    from nsdviewer.diagnosis.surroundings import why_no_window
+
+    if why_not := why_no_window():
+        print(f"nsdviewer: {why_not}", file=sys.stderr)
+        return 1
     if sys.platform == "win32":
         # Windows finds torch's libraries only if they are loaded before Qt's.
         import torch  # noqa: F401

@@ -9,7 +9,16 @@ import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
 from PySide6.QtCore import QEvent, QPointF, Qt, QTimer, Signal
-from PySide6.QtGui import QImage, QMouseEvent, QPainter, QPaintEvent, QResizeEvent, QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QImage,
+    QKeyEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.cortex_views import StandardView, camera_from, fitted, following, shown_points
@@ -17,10 +26,12 @@ from app.offscreen import OffscreenPlotter
 from app.orbit import enlarged, shifted, turned
 from app.picking import Projected, picture_to_mm, project, vertex_under, vertices_within
 from app.style import palette_of
+from app.widgets import ShowsFocus
 from nsdviewer.rendering.brain3d import LABEL_PX, BrainDrawing
 from nsdviewer.state.history import AMENDS
 
 if TYPE_CHECKING:
+    from app.software_cortex import SoftwareCanvas
     from nsdviewer.rendering.scene import Scene
     from nsdviewer.state import Camera, Hemisphere
 
@@ -51,8 +62,16 @@ class DrawnCursor:
     xyz_mm: tuple[float, float, float]
 
 
-class BrainView(QWidget):
-    """Draws on demand: left button turns, Shift or middle button shifts, wheel or right enlarges."""
+_TURN_SHARE, _SHIFT_SHARE = 10 / 180, 0.05
+_ARROWS = {Qt.Key.Key_Left: (-1, 0), Qt.Key.Key_Right: (1, 0),
+           Qt.Key.Key_Up: (0, -1), Qt.Key.Key_Down: (0, 1)}  # fmt: skip
+
+
+class BrainView(ShowsFocus, QWidget):
+    """Draws on demand: left button turns, Shift or middle button shifts, wheel or right enlarges.
+
+    With the keyboard the arrows turn, with Shift they shift, plus and minus enlarge.
+    """
 
     vertexClicked = Signal(object, int)
     vertexHovered = Signal(object)
@@ -60,17 +79,24 @@ class BrainView(QWidget):
     cameraMoved = Signal(object, str)
     rendered = Signal()
 
-    def __init__(self, parent: QWidget | None = None, smooth: bool = True) -> None:
+    def __init__(
+        self,
+        parent: QWidget | None = None,
+        smooth: bool = True,
+        canvas: SoftwareCanvas | None = None,
+    ) -> None:
         super().__init__(parent)
         self.setAccessibleName("Cortex")
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setMouseTracking(True)
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self._offscreen: OffscreenPlotter | None = OffscreenPlotter(smooth)
+        self._offscreen: Any = canvas or OffscreenPlotter(smooth)
         self._plotter = self._offscreen.plotter
         self._image: QImage | None = None
-        self._drawing = BrainDrawing(self._plotter, lambda: LABEL_PX * self.devicePixelRatioF())
+        self._drawing: Any = canvas or BrainDrawing(
+            self._plotter, lambda: LABEL_PX * self.devicePixelRatioF()
+        )
         self._scene: Scene | None = None
         self._cursor: tuple[Hemisphere, int] | None = None
         self._cursor_actor: Any = None
@@ -303,7 +329,12 @@ class BrainView(QWidget):
             width, height = (max(round(n * density), 1) for n in (self.width(), self.height()))
             self._image = self._offscreen.picture(width, height)
             self._image.setDevicePixelRatio(density)
-        QPainter(self).drawImage(0, 0, self._image)
+        painter = QPainter(self)
+        painter.drawImage(0, 0, self._image)
+        if self.hasFocus() and self._scene is not None:
+            painter.setPen(QColor(palette_of(self._scene.state.theme).accent))
+            painter.drawRect(self.rect().adjusted(0, 0, -1, -1))
+        painter.end()
         if drawn_anew:
             self.rendered.emit()
 
@@ -355,15 +386,48 @@ class BrainView(QWidget):
         ):
             self.vertexClicked.emit(*found)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        key = Qt.Key(event.key())
+        if key in _ARROWS:
+            right, down = _ARROWS[key]
+            if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
+                self.shift(_SHIFT_SHARE * right, _SHIFT_SHARE * down)
+            else:
+                self.turn(_TURN_SHARE * right, _TURN_SHARE * down)
+        elif key in (Qt.Key.Key_Plus, Qt.Key.Key_Equal):
+            self.enlarge(_ENLARGE)
+        elif key == Qt.Key.Key_Minus:
+            self.enlarge(1 / _ENLARGE)
+        else:
+            super().keyPressEvent(event)
+
+    # --- what may be asked for by key ---------------------------------------------------------
+
+    def turn(self, right_share: float, down_share: float) -> None:
+        """Turn the cortex as a drag over these shares of the picture's height does."""
+        self._move(turned(self.seen_from(), right_share, down_share))
+
+    def shift(self, right_share: float, down_share: float) -> None:
+        """Shift the cortex by shares of the picture's height."""
+        self._move(shifted(self.seen_from(), right_share, down_share))
+
+    def enlarge(self, factor: float) -> None:
+        """Show the cortex so many times as large."""
+        self._move(enlarged(self.seen_from(), factor))
+
+    def _move(self, camera: Camera) -> None:
+        self._drawing.set_camera(camera)
+        self.redraw()
+        # Keys that follow each other make one step, as the notches of a wheel do.
+        self._wheel.start()
+
     def leaveEvent(self, event: QEvent) -> None:
         self._hover.stop()
         self.vertexHovered.emit(None)
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         notches = event.angleDelta().y() / _WHEEL_STEP
-        self._drawing.set_camera(enlarged(self.seen_from(), _ENLARGE**notches))
-        self.redraw()
-        self._wheel.start()
+        self.enlarge(_ENLARGE**notches)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._image = None

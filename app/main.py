@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.application import Application
 from app.data_warnings import DataWarnings
+from app.faults import Faults
 from app.icons import themed_icon
 from app.settings import Settings, settings_file
 from app.window import MainWindow
@@ -32,7 +33,9 @@ def run_window(kind: str, path: Path | None) -> int:
     application.setStyle("Fusion")
     application.setWindowIcon(themed_icon("nsdviewer", ""))
     settings = Settings.load(settings_file())
-    window = MainWindow(None, settings, application=Application(settings))
+    shared = Application(settings)
+    Faults(shared).watch()
+    window = MainWindow(None, settings, application=shared)
     window.heed(DataWarnings(window))
     window.show()
     window.desk.greet()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from PySide6.QtCore import Signal
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
@@ -15,19 +18,32 @@ from PySide6.QtWidgets import (
 from app.icons import themed_icon
 
 _MOST_LINES = 10
+# Details of a defect of ours, and not of what a person can mend.
+_DEFECT = "Traceback"
 
 
 class MessageBar(QFrame):
-    """Sentence, "Details" where there are any, and a close button."""
+    """Sentence, what can be done about it, "Details" where there are any, and a close button.
+
+    Of a defect of ours a report can be copied, too.
+    """
+
+    reportWanted = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("message")
         self.sentence = QLabel()
         self.sentence.setWordWrap(True)
+        self.action = QPushButton()
+        self._on_action: Callable[[], object] | None = None
         self._toggle = QPushButton("Details")
         self._toggle.setCheckable(True)
         self._toggle.setObjectName("flat")
+        self.copy = QPushButton("Copy report")
+        self.copy.setObjectName("flat")
+        self.copy.setToolTip("Copy what helps to find this fault; nothing is sent")
+        self.copy.clicked.connect(lambda: self.reportWanted.emit(self.details.toPlainText()))
         self._close = QToolButton()
         self._close.setObjectName("flat")
         self._close.setToolTip("Close this message")
@@ -37,6 +53,8 @@ class MessageBar(QFrame):
         self.details.setAccessibleName("Details of the error")
         row = QHBoxLayout()
         row.addWidget(self.sentence, 1)
+        row.addWidget(self.action)
+        row.addWidget(self.copy)
         row.addWidget(self._toggle)
         row.addWidget(self._close)
         column = QVBoxLayout(self)
@@ -45,9 +63,26 @@ class MessageBar(QFrame):
         column.addWidget(self.details)
         self._toggle.toggled.connect(self.details.setVisible)
         self._close.clicked.connect(self.hide)
+        self.action.clicked.connect(self._act)
         self.hide()
 
+    def offer(self, sentence: str, text: str, act: Callable[[], object], icon_colour: str) -> None:
+        """Say something that one click answers; it goes with the click."""
+        self.show_message(sentence, "", icon_colour)
+        self._on_action = act
+        self.action.setText(text)
+        self.action.setAccessibleName(f"{text}: {sentence}")
+        self.action.show()
+
+    def _act(self) -> None:
+        act, self._on_action = self._on_action, None
+        self.hide()
+        if act is not None:
+            act()
+
     def show_message(self, sentence: str, details: str, icon_colour: str) -> None:
+        self._on_action = None
+        self.action.hide()
         self._close.setIcon(themed_icon("close", icon_colour))
         self.sentence.setText(sentence)
         self.sentence.setAccessibleName(sentence)
@@ -56,5 +91,6 @@ class MessageBar(QFrame):
         self.details.setFixedHeight(n_lines * self.details.fontMetrics().lineSpacing() + 12)
         self._toggle.setChecked(False)
         self._toggle.setVisible(bool(details))
+        self.copy.setVisible(_DEFECT in details)
         self.details.hide()
         self.show()

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from app.probe import HARDWARE, SOFTWARE, machine_key, probe_opengl
+from app.style import palette_of
 from app.tasks import Lane
 
 if TYPE_CHECKING:
@@ -18,28 +19,43 @@ def start_3d(window: MainWindow, use_3d: bool) -> None:
         window.cortex.say("The cortex is not drawn: 3D is switched off.")
         return
 
+    known = window.settings.opengl.get(machine_key())
+
     def ready(answer: str) -> None:
         window.settings.opengl = {machine_key(): answer}
         if answer in (HARDWARE, SOFTWARE):
             window.cortex.start_3d(smooth=answer == HARDWARE)
-        else:
-            window.cortex.say(f"The cortex is not drawn. {answer}")
+            return
+        window.cortex.start_without_opengl()
+        if answer != known:
+            said = f"The cortex is drawn without OpenGL, which is slower. {answer}"
+            colour = palette_of(window.theme).text
+            window.message.offer(said, "Try again", lambda: try_again(window), colour)
+
+    def failed(error: BaseException) -> None:
+        window.cortex.say(f"The cortex is not drawn: its library cannot be loaded ({error}).")
 
     window.cortex.say("preparing the cortex …")
-    known = window.settings.opengl.get(machine_key())
-    window.controller.tasks.submit(Lane.OPENING, "opengl", lambda _: _ready_for_3d(known), ready)
+    window.controller.tasks.submit(
+        Lane.OPENING, "opengl", lambda _: _ready_for_3d(known), ready, failed
+    )
+
+
+def try_again(window: MainWindow) -> None:
+    """Ask OpenGL again, as after a driver was mended."""
+    window.settings.opengl = {}
+    start_3d(window, use_3d=True)
 
 
 def _ready_for_3d(known: str | None) -> str:
     """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
-    if known is not None and known not in (HARDWARE, SOFTWARE):
-        return known
     # The trial runs in a process of its own: meanwhile this one loads.
     with ThreadPoolExecutor(1) as asking_meanwhile:
         trial = asking_meanwhile.submit(probe_opengl) if known is None else None
         from nsdviewer.rendering.loading import load_before_opengl
 
         load_before_opengl()
-        import app.brain_view  # noqa: F401
+        import app.brain_view
+        import app.software_cortex  # noqa: F401
 
         return trial.result() if trial is not None else str(known)

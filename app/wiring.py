@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from app import asking
 from app.concept_memory import ConceptMemory
+from app.faults import copy_report
 
 if TYPE_CHECKING:
     from app.window import MainWindow
@@ -26,6 +27,7 @@ def _connect_controller(window: MainWindow) -> None:
     controller.failed.connect(window.show_error)
     controller.tasks.progressed.connect(window.show_progress)
     controller.tasks.finished.connect(window.show_finished)
+    window.message.reportWanted.connect(lambda details: copy_report(window, details))
     controller.exported.connect(lambda p: window.status.say(f"figure written: {p}"))
     controller.thumbnailsReady.connect(window.trials.add_thumbnails)
 

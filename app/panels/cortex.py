@@ -54,6 +54,7 @@ class CortexPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self.view3d: Any = None
+        self.has_opengl = False
         self._view: View | None = None
         self._drawn: tuple[Any, ...] | None = None
         self._around: tuple[Any, ...] | None = None
@@ -108,7 +109,7 @@ class CortexPanel(QWidget):
         self.controls.lassoToggled.connect(self._toggle_lasso)
         self.colour_bars.limitChosen.connect(self._choose_limit)
         self.layers.closed.connect(self._close_layers)
-        self.layers.fileWanted.connect(self._ask_map)
+        self.layers.fileWanted.connect(self.ask_map)
         self.lasso.closed.connect(self._hold)
         self.lasso.named.connect(self._keep)
         self.lasso.givenUp.connect(lambda: self.controls.lasso.setChecked(False))
@@ -127,7 +128,18 @@ class CortexPanel(QWidget):
         """Make the VTK view, with smooth edges or fast; call once OpenGL is known to work."""
         from app.brain_view import BrainView
 
-        self.view3d = BrainView(self, smooth)
+        self._adopt(BrainView(self, smooth), has_opengl=True)
+
+    def start_without_opengl(self) -> None:
+        """Draw the cortex without OpenGL: slower, and without its finish."""
+        from app.brain_view import BrainView
+        from app.software_cortex import SoftwareCanvas
+
+        self._adopt(BrainView(self, canvas=SoftwareCanvas()), has_opengl=False)
+
+    def _adopt(self, view3d: Any, has_opengl: bool) -> None:
+        self.close_3d()
+        self.view3d, self.has_opengl = view3d, has_opengl
         self._grid.addWidget(self.view3d, 0, 0)
         self.view3d.vertexClicked.connect(self.vertexClicked)
         self.view3d.vertexHovered.connect(self._say_hovered)
@@ -271,7 +283,8 @@ class CortexPanel(QWidget):
         self.controls.layers.setChecked(False)
         self.controls.layers.setFocus()
 
-    def _ask_map(self) -> None:
+    def ask_map(self) -> None:
+        """Ask for a file, and lay its map over the cortex."""
         path = questions.ask_file(self, "Lay a map over the cortex", _MAPS)
         if path is not None:
             self.layers.add_source(f"{FILE}{path}")

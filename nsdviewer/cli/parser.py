@@ -127,6 +127,9 @@ def _add_views(commands: Commands) -> None:
     )
     figure.set_defaults(run=when_asked("view_commands", "run_figure"))
 
-    doctor = commands.add_parser("doctor", help="versions, GPU, OpenGL, memory, weights")
+    doctor = commands.add_parser(
+        "doctor",
+        help="what a bug report needs: versions, display, OpenGL, devices, folders, faults",
+    )
     doctor.add_argument("--json", action="store_true")
-    doctor.set_defaults(run=when_asked("view_commands", "run_doctor"))
+    doctor.set_defaults(run=when_asked("doctor", "run_doctor"))

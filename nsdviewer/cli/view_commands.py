@@ -1,7 +1,6 @@
 """Commands that draw: the demo, figures, and the diagnostic report."""
 
 import argparse
-import json
 
 from nsdviewer.cli.state_options import state_from
 from nsdviewer.errors import RequestError
@@ -55,19 +54,4 @@ def run_figure(arguments: argparse.Namespace) -> int:
     format_for(request.view, request.path)
     for path in export_view(open_state(state), state, request, StreamProgress()):
         print(path)
-    return 0
-
-
-def run_doctor(arguments: argparse.Namespace) -> int:
-    """Print what a bug report needs."""
-    from nsdviewer.cli.doctor import diagnose
-
-    report = diagnose()
-    if arguments.json:
-        print(json.dumps(report, indent=2))
-        return 0
-    for section, entries in report.items():
-        print(f"{section}")
-        for key, value in entries.items():
-            print(f"  {key:24} {value}")
     return 0
