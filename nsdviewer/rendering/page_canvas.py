@@ -26,6 +26,8 @@ POINTS_PER_INCH = 72.0
 MM_PER_POINT = MM_PER_INCH / POINTS_PER_INCH
 # Of letters, from line to line.
 LINE_SPACING = 1.3
+# Of the height of letters, above and below the line they stand on.
+_ASCENT, _DESCENT = 0.78, 0.24
 _FALLBACK_FONT = "DejaVu Sans"
 
 
@@ -178,7 +180,15 @@ class PageCanvas:
     def text(
         self, x: float, y: float, text: str, points: float, colour: str = "", **more: Any
     ) -> None:
-        """Write text; what looks like mathematics stays as it was typed."""
+        """Write text; what looks like mathematics stays as it was typed.
+
+        Its top and bottom are those of the font, not of the letters that happen to be in it, so that
+        neighbours stand on one line.
+        """
+        if more.get("va") == "top":
+            y, more["va"] = y + _ASCENT * points * MM_PER_POINT, "baseline"
+        elif more.get("va") == "bottom" and "\n" not in text:
+            y, more["va"] = y - _DESCENT * points * MM_PER_POINT, "baseline"
         self.axes.text(
             x, y, text, fontsize=points, color=colour or self.palette.text, parse_math=False,
             linespacing=LINE_SPACING, zorder=self._on_top(), **more,

@@ -21,7 +21,7 @@ from nsdviewer.state import Panel, PanelKind, ViewState
 
 _OUTLINE_PT, _BORDER_PT, _CURSOR_PT = 0.5, 0.45, 0.4
 # Small print in parts of the page's letters, but legible.
-_SMALL, _LEAST_PT = 0.8, 4.0
+_SMALL, _REGION, _LEAST_PT = 0.8, 0.7, 4.0
 _SLICE_GAP_MM = 1.0
 # On a slice the ground is the volume's black, in both themes.
 _ON_SLICE = "#c8d0da"
@@ -55,6 +55,11 @@ Draw = Callable[[PageCanvas, Box, Panel, ViewState, Content, str], None]
 def small_pt(canvas: PageCanvas) -> float:
     """Return the size of small print on a page."""
     return max(_SMALL * canvas.page.font_pt, min(_LEAST_PT, canvas.page.font_pt))
+
+
+def region_pt(canvas: PageCanvas) -> float:
+    """Return the size of the names on the cortex, which must not hide it."""
+    return max(_REGION * canvas.page.font_pt, min(_LEAST_PT, canvas.page.font_pt))
 
 
 def line_mm(points: float) -> float:
@@ -114,7 +119,7 @@ def _draw_cortex(
 
 
 def _name_regions(canvas: PageCanvas, place: Box, scene: Scene, size: tuple[int, int]) -> None:
-    points = small_pt(canvas)
+    points = region_pt(canvas)
     font_px = points * MM_PER_POINT / canvas.px_mm
     for name, x, y in project_labels(scene, *size, font_px):
         canvas.text(
@@ -231,6 +236,7 @@ def _draw_sheet(
             "fewer trials."
         )
     block = n_columns * (side + gap) - gap
+    title_pt = _fitting_pt(canvas, [row.title for row in content.rows], points, block)
     for k, row in enumerate(content.rows):
         down, across = divmod(k, n_across)
         x = box.x + across * (block + block_gap)
@@ -240,8 +246,8 @@ def _draw_sheet(
                 at = x + c * (side + gap)
                 shown = canvas.shortened(name, points, side)
                 canvas.text(at, box.y - 0.3, shown, points, va="bottom")
-        title = canvas.shortened(row.title, points, block)
-        canvas.text(x, y + 0.2, title, points, canvas.palette.muted, va="top")
+        title = canvas.shortened(row.title, title_pt, block)
+        canvas.text(x, y + line - 0.4, title, title_pt, canvas.palette.muted, va="bottom")
         for c, picture in enumerate(row.pictures):
             place = Box(x + c * (side + gap), y + line, side, side)
             if picture is not None:
@@ -249,6 +255,12 @@ def _draw_sheet(
                 continue
             middle = place.x + side / 2, place.y + side / 2
             canvas.text(*middle, "–", points, canvas.palette.muted, ha="center", va="center")
+
+
+def _fitting_pt(canvas: PageCanvas, texts: list[str], points: float, width: float) -> float:
+    """Return the size up to `points` in which all texts fit into a width, if it can be read."""
+    widest = max(canvas.text_width(text, points) for text in texts)
+    return max(points * min(1.0, 0.99 * width / max(widest, 1e-6)), min(_LEAST_PT, points))
 
 
 def _draw_bars(

@@ -12,7 +12,7 @@ import numpy as np
 import pyvista as pv
 from numpy.typing import NDArray
 from vtkmodules.util.numpy_support import vtk_to_numpy
-from vtkmodules.vtkCommonCore import vtkFloatArray
+from vtkmodules.vtkRenderingCore import vtkWindowToImageFilter
 
 from nsdviewer.errors import RequestError
 from nsdviewer.rendering.brain3d import BrainDrawing
@@ -90,7 +90,7 @@ def render_depth(
             for left, top in _corners(width_px, height_px, tile_px):
                 camera = _onto(scene.camera, (width_px, height_px), (left, top), size)
                 drawing.set_camera(camera)
-                plotter.render()
+                plotter.render_window.Render()
                 part = depth_mm[top : top + tile_px, left : left + tile_px]
                 part[:] = _depth_of(plotter)[: part.shape[0], : part.shape[1]]
         finally:
@@ -106,14 +106,18 @@ def without_lines(scene: Scene) -> Scene:
 
 def _depth_of(plotter: Any) -> NDArray[np.float32]:
     """Return (height, width) of what is drawn, in mm from the focal plane; infinite for nothing."""
-    width, height = plotter.render_window.GetSize()
-    buffer = vtkFloatArray()
-    plotter.render_window.GetZbufferData(0, 0, width - 1, height - 1, buffer)
-    share = vtk_to_numpy(buffer).reshape(height, width)[::-1]
+    reader = vtkWindowToImageFilter()
+    reader.SetInput(plotter.render_window)
+    reader.SetInputBufferTypeToZBuffer()
+    reader.ShouldRerenderOff()
+    reader.Update()
+    found = reader.GetOutput()
+    width, height, _ = found.GetDimensions()
+    share = vtk_to_numpy(found.GetPointData().GetScalars()).reshape(height, width)[::-1]
     near, far = plotter.camera.clipping_range
     # Of a parallel projection depth grows evenly from the nearer to the farther plane.
-    found = near + share * (far - near) - plotter.camera.distance
-    return np.where(share < 1.0, found, np.inf).astype(np.float32)
+    behind = near + share * (far - near) - plotter.camera.distance
+    return np.where(share < 1.0, behind, np.inf).astype(np.float32)
 
 
 def _require_size(width_px: int, height_px: int) -> None:

@@ -260,20 +260,34 @@ def _arrays(workspace: Workspace, state: ViewState, known: dict[object, Any]) ->
 def _said(
     page: Page, drawings: list[PanelDrawing], workspaces: dict[int, Workspace]
 ) -> tuple[str, ...]:
-    """Return the lines of the foot, with the panels that each speaks of where not of all."""
+    """Return the lines of the foot."""
+    lines = {k: lines_of_panel(workspace, drawings[k]) for k, workspace in workspaces.items()}
+    return foot_of(page, lines)
+
+
+def foot_of(page: Page, lines_of: dict[int, tuple[str, ...]]) -> tuple[str, ...]:
+    """Return the lines of a page's foot, with the letters of their panels where not of all.
+
+    Parameters
+    ----------
+    lines_of
+        Those of `lines_of_panel`, by the number of the panel; of all panels but text.
+    """
     of_line: dict[str, list[str]] = {}
-    for k, workspace in workspaces.items():
-        for line in _lines_of(workspace, drawings[k]):
-            of_line.setdefault(line, []).append(panel_name(page, k))
+    for k, lines in lines_of.items():
+        for line in lines:
+            of_line.setdefault(line, []).append(page.panels[k].letter)
+    # A colour bar without a letter is no panel to a reader.
+    everyone = {page.panels[k].letter for k in lines_of} - {""}
     found = []
-    for line, names in of_line.items():
-        unique = list(dict.fromkeys(names))
-        said = line if len(unique) == len(workspaces) else f"{', '.join(unique)}: {line}"
-        found.append(said)
+    for line, letters in of_line.items():
+        named = [letter for letter in dict.fromkeys(letters) if letter]
+        found.append(f"{', '.join(named)}: {line}" if named and set(named) != everyone else line)
     return tuple(found)
 
 
-def _lines_of(workspace: Workspace, drawing: PanelDrawing) -> tuple[str, ...]:
+def lines_of_panel(workspace: Workspace, drawing: PanelDrawing) -> tuple[str, ...]:
+    """Say where a panel's numbers come from, and what it does not show."""
     state, kind = drawing.state, drawing.panel.kind
     if kind in (PanelKind.PICTURES, PanelKind.SHEET):
         if kind is PanelKind.SHEET:

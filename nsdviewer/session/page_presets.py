@@ -88,8 +88,8 @@ def _two_columns(state: ViewState) -> Page:
     ]  # fmt: skip
     top = 3.0
     if state.trials:
-        panels.append(_at(PanelKind.PICTURES, x, top, right, 44, "c"))
-        top += 44 + _GAP_MM
+        panels.append(_at(PanelKind.PICTURES, x, top, right, 41, "c"))
+        top += 41 + _GAP_MM
     if state.concept:
         letter = "d" if state.trials else "c"
         panels.append(_at(PanelKind.BARS, x, top, right, 114 - top, letter))
