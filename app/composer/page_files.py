@@ -1,0 +1,201 @@
+"""A page to files and back: opened, saved, exported, said as a command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QMessageBox
+
+from app import questions
+from app.tasks import Lane
+from nsdviewer.errors import NsdViewerError
+from nsdviewer.jobs import PartProgress, Ticket
+from nsdviewer.state import Page
+from nsdviewer.state.named_paths import paths_of
+
+if TYPE_CHECKING:
+    from app.composer.window import ComposerWindow
+    from nsdviewer.state import ViewState
+
+KIND = "composed figure"
+_PAGES = "Page of a figure (*.json)"
+_FIGURES = "PDF page (*.pdf);;SVG drawing (*.svg);;PNG picture (*.png)"
+_SUFFIXES = (".pdf", ".svg", ".png")
+
+
+class PageFiles:
+    """The files of one composer.
+
+    Attributes
+    ----------
+    path
+        Where the page was opened or saved last; None before.
+    """
+
+    def __init__(self, window: ComposerWindow) -> None:
+        self._window = window
+        self.path: Path | None = None
+        self._saved: Page | None = None
+
+    @property
+    def is_saved(self) -> bool:
+        """Whether the page stands in its file as it is."""
+        return self.path is not None and self._saved == self._window.editor.page
+
+    # --- opening -----------------------------------------------------------------------------
+
+    def ask_open(self) -> None:
+        path = questions.ask_file(self._window, "Open a page", _PAGES, self._start())
+        if path is not None:
+            self.open(path)
+
+    def open(self, path: Path) -> None:
+        """Show the page of a file; says what is wrong with one that is none.
+
+        Nothing that it names is opened unless the window shows it already or the person agrees.
+        """
+        try:
+            page = Page.load(path)
+            strange = strange_paths(page, self._window.window_state())
+        except NsdViewerError as error:
+            self._window.say_error(str(error))
+            return
+        if strange and not self._agrees(path, strange):
+            return
+        self.path, self._saved = path, page
+        self._window.show_page(page)
+
+    def _agrees(self, path: Path, strange: tuple[str, ...]) -> bool:
+        box = QMessageBox(self._window)
+        box.setWindowTitle("Open a page")
+        box.setText(f"{path.name} opens files that this window does not show. Open them?")
+        shown = "\n".join(name[:200] for name in strange[:12])
+        more = f"\n… and {len(strange) - 12} more" if len(strange) > 12 else ""
+        box.setInformativeText(shown + more)
+        box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
+        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+        return box.exec() == QMessageBox.StandardButton.Open
+
+    # --- saving ------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write the page into its file; asks for one where it has none."""
+        if self.path is None:
+            self.save_as()
+        else:
+            self.save_to(self.path)
+
+    def save_as(self) -> None:
+        path = questions.ask_new_file(
+            self._window, "Save the page", _PAGES, self._start("page.json")
+        )
+        if path is not None:
+            self.save_to(path)
+
+    def save_to(self, path: Path) -> bool:
+        """Write the page as JSON; returns whether it could be."""
+        page = self._window.editor.page
+        try:
+            page.save(path)
+        except OSError as error:
+            reason = error.strerror or error
+            self._window.say_error(
+                f"{path.name} cannot be written to {path.parent} ({reason}); choose another folder."
+            )
+            return False
+        self.path, self._saved = path, page
+        self._window.say(f"page saved: {path}")
+        self._window.show_title()
+        return True
+
+    # --- figures -----------------------------------------------------------------------------
+
+    def ask_export(self) -> None:
+        usual = self.path.with_suffix(".pdf").name if self.path is not None else "figure.pdf"
+        path = questions.ask_new_file(
+            self._window, "Export the figure", _FIGURES, self._start(usual)
+        )
+        if path is not None:
+            self.export(path)
+
+    def export(self, path: Path) -> None:
+        """Write the page as a figure, by suffix, and the JSON that makes it again beside it."""
+        window = self._window
+        if path.suffix.lower() not in _SUFFIXES:
+            window.say_error(
+                f"A figure is written as {', '.join(_SUFFIXES)}; '{path.name}' is none of these."
+            )
+            return
+        page, drawing = window.editor.page, window.drawing
+        workspace_of = window.previews.workspaces.of
+
+        def work(ticket: Ticket) -> Path:
+            from app.exporting import write_elsewhere
+            from nsdviewer.rendering.page import write_page
+            from nsdviewer.session.page_export import drawing_of_page, finish_page
+
+            drawing.warm()
+            drawn = drawing_of_page(workspace_of, page, PartProgress(ticket, 0.0, 0.6))
+            ticket.report(0.6, "drawing the page")
+            rest = PartProgress(ticket, 0.6, 1.0)
+            write_elsewhere(lambda p: drawing.run(write_page, drawn, p, progress=rest), path)
+            return finish_page(drawn, path)[0]
+
+        window.show_working(True)
+        window.tasks.submit(
+            Lane.FILES, KIND, work, lambda done: window.say(f"figure written: {done}"),
+            window.say_failure, lambda: window.say("cancelled; nothing was written"),
+        )  # fmt: skip
+
+    def copy_command(self) -> None:
+        """Copy the line for a shell that makes this figure; the page has to be in a file first."""
+        if not self.is_saved:
+            self.save()
+        path = self.path
+        if path is None or not self.is_saved:
+            self._window.say("Save the page first; the command reads it from its file.")
+            return
+        try:
+            line = command_of(path)
+        except NsdViewerError as error:
+            self._window.say_error(str(error))
+            return
+        QGuiApplication.clipboard().setText(line)
+        self._window.say(f"copied: {line}")
+
+    def _start(self, name: str = "") -> str:
+        folder = self.path.parent if self.path is not None else Path.home()
+        return str(folder / name)
+
+
+def command_of(path: Path) -> str:
+    """Return the line for a shell that draws the page of a file as a PDF beside it.
+
+    Raises
+    ------
+    RequestError
+        If no line can carry the file's name.
+    """
+    from nsdviewer.session.command_line import PROGRAM, CommandLine
+
+    words = (PROGRAM, "figure", str(path), "-o", str(path.with_suffix(".pdf")))
+    return CommandLine(words).text()
+
+
+def strange_paths(page: Page, shown: ViewState | None) -> tuple[str, ...]:
+    """Return the paths that drawing a page opens and the window has not opened already.
+
+    Raises
+    ------
+    RequestError
+        If a path is no whole one.
+    """
+    states = [page.state, *(panel.state_of(page) for panel in page.panels)]
+    known = set()
+    if shown is not None:
+        known = {shown.root, shown.decoder, shown.encoder, shown.generator}
+        known |= {layer.source.removeprefix("file:") for layer in shown.layers}
+        known.add(shown.embedding.partition("@")[2])
+    return tuple(dict.fromkeys(n.path for n in paths_of(states) if n.path not in known))
