@@ -44,3 +44,4 @@ class Application(QObject):
             self.windows.remove(window)
         if not self.windows:
             self.drawing.close()
+            self.jobs.close()

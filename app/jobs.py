@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.bridge import Bridge
 from app.faults import describe
 from nsdviewer.background import JobStage, JobStore, JobView, jobs_folder
+from nsdviewer.errors import NsdViewerError
 
 _POLL_MS = 1_000
 
@@ -48,6 +51,9 @@ class JobList(QObject):
         self._busy = False
         self._again = False
         self._n_started = 0
+        self._own: set[str] = set()
+        self._is_asking = False
+        self._next_ask: tuple[Callable[[], Any], Callable[[Any], None]] | None = None
         self._bridge = Bridge(self)
         self._timer = QTimer(self, interval=_POLL_MS)
         self._timer.timeout.connect(self.look)
@@ -65,6 +71,7 @@ class JobList(QObject):
         record = self.store.start(title, command, place)
         # Known at once: a job that ends before the next look must be heard of.
         self._n_started += 1
+        self._own.add(record.id)
         self._adopt((JobView(record, JobStage.RUNNING), *self.jobs), "")
         self.look()
         return record.id
@@ -72,7 +79,14 @@ class JobList(QObject):
     def cancel(self, job_id: str, at_once: bool = False) -> None:
         self._act(lambda: self.store.cancel(job_id, at_once))
 
+    def stop(self, jobs: Sequence[JobView]) -> None:
+        """Ask jobs to stop before this process ends; what cannot be asked goes on."""
+        for job in jobs:
+            with suppress(NsdViewerError):
+                self.store.cancel(job.id)
+
     def resume(self, job_id: str) -> None:
+        self._own.add(job_id)
         self._act(lambda: self.store.resume(job_id))
 
     def remove(self, *job_ids: str) -> None:
@@ -106,12 +120,46 @@ class JobList(QObject):
 
         self._off_thread(read)
 
+    def ask(self, read: Callable[[], Any], on_result: Callable[[Any], None]) -> None:
+        """Read something of a job off this thread; of several that wait the last one is read.
+
+        What cannot be read is left as it was.
+        """
+        if self._is_asking:
+            self._next_ask = (read, on_result)
+            return
+        self._is_asking = True
+
+        def finish(call: Callable[[], object]) -> None:
+            self._is_asking = False
+            following, self._next_ask = self._next_ask, None
+            call()
+            if following is not None:
+                self.ask(*following)
+
+        def run() -> Callable[[], None]:
+            try:
+                found = read()
+            except NsdViewerError:
+                return lambda: finish(lambda: None)
+            except Exception as error:
+                told = describe("jobs", error)
+                return lambda: finish(lambda: self.failed.emit(*told))
+            return lambda: finish(lambda: on_result(found))
+
+        self._off_thread(run)
+
     def find(self, job_id: str) -> JobView | None:
         return next((view for view in self.jobs if view.id == job_id), None)
 
     @property
     def running(self) -> tuple[JobView, ...]:
         return tuple(view for view in self.jobs if view.stage is JobStage.RUNNING)
+
+    @property
+    def running_own(self) -> tuple[JobView, ...]:
+        """Those that were started or resumed here."""
+        return tuple(view for view in self.running if view.id in self._own)
 
     @property
     def interrupted(self) -> tuple[JobView, ...]:

@@ -69,7 +69,7 @@ def lay_out(window: MainWindow) -> tuple[QStackedWidget, Workbench]:
     column = QVBoxLayout(body)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(0)
-    for widget in (window.header, window.message, pages, window.status):
+    for widget in (window.header, window.message, pages, window.desk.panel, window.status):
         column.addWidget(widget, 1 if widget is pages else 0)
     window.setCentralWidget(body)
     window.header.hide()

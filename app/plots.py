@@ -1,4 +1,4 @@
-"""Curves of a training: one small plot for each quantity, over pictures shown."""
+"""Curves of a training: one small plot for each quantity, over pictures shown or epochs."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ _FAINT = 95
 _BEST_ASPECT = 1.7
 # The other player of the game: what the discriminator pays for the same thing.
 _OPPONENT = "d_"
+PICTURES = "pictures shown"
 
 
 class PicturesAxis(pg.AxisItem):
@@ -37,8 +38,9 @@ class PicturesAxis(pg.AxisItem):
 class Plot(QWidget):
     """One quantity: names and latest values above, the curves below."""
 
-    def __init__(self) -> None:
+    def __init__(self, axis: str = PICTURES) -> None:
         super().__init__()
+        self._axis = axis
         self.said = small()
         self.said.setTextFormat(Qt.TextFormat.RichText)
         self.view = pg.PlotWidget(axisItems={"bottom": PicturesAxis("bottom")})
@@ -69,7 +71,7 @@ class Plot(QWidget):
     def sizeHint(self) -> QSize:
         return QSize(330, 150)
 
-    def show_curves(self, curves: Mapping[str, Curve], n_images: int, theme: Theme) -> None:
+    def show_curves(self, curves: Mapping[str, Curve], n_images: float, theme: Theme) -> None:
         """Show curves of one unit."""
         colours = palette_of(theme)
         self.view.setBackground(colours.canvas)
@@ -77,7 +79,7 @@ class Plot(QWidget):
             self.view.getAxis(side).setPen(colours.border)
             self.view.getAxis(side).setTextPen(colours.muted)
         self.view.getAxis("bottom").setLabel(
-            "pictures shown", **{"color": colours.muted, "font-size": "10px"}
+            self._axis, **{"color": colours.muted, "font-size": "10px"}
         )
         said = []
         for k, (name, curve) in enumerate(curves.items()):
@@ -108,17 +110,18 @@ class Plot(QWidget):
 
 
 class Plots(QWidget):
-    """A grid of plots, as many a row as fit."""
+    """A grid of plots, as many a row as fit; `axis` says what they are over."""
 
-    def __init__(self) -> None:
+    def __init__(self, axis: str = PICTURES) -> None:
         super().__init__()
+        self._axis = axis
         self.plots: dict[str, Plot] = {}
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setSpacing(_GAP_PX)
         self._placed: tuple[int, int] = (0, 0)
 
-    def show_curves(self, curves: Mapping[str, Curve], n_images: int, theme: Theme) -> None:
+    def show_curves(self, curves: Mapping[str, Curve], n_images: float, theme: Theme) -> None:
         """Show all curves; a term and its opponent's share a plot."""
         grouped: dict[str, dict[str, Curve]] = {}
         for name, curve in curves.items():
@@ -128,7 +131,7 @@ class Plots(QWidget):
             self._placed = (0, 0)
         for name, group in grouped.items():
             if name not in self.plots:
-                self.plots[name] = Plot()
+                self.plots[name] = Plot(self._axis)
             self.plots[name].show_curves(group, n_images, theme)
         self._place()
 

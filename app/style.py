@@ -121,6 +121,10 @@ QSlider::handle:horizontal:disabled {{ background: {faint}; }}
 QFrame#pill {{ background: {panel}; border: 1px solid {border}; border-radius: 10px; }}
 QFrame#pill QToolButton {{ font-size: 11px; padding: 1px 3px; color: {muted}; }}
 QFrame#card {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
+QFrame#drawer {{ background: {panel}; border-top: 1px solid {border}; }}
+QListWidget#jobs {{ background: transparent; border: none; }}
+QListWidget#jobs::item {{ padding: 0; border-radius: 6px; }}
+QListWidget#jobs:focus {{ border: 1px solid {accent}; }}
 QProgressBar {{ background: {border}; border: none; border-radius: 3px; max-height: 6px; }}
 QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
 QFrame#message {{ background: {warning_wash}; border-bottom: 1px solid {warning}; }}

@@ -24,7 +24,7 @@ class Tabs(QFrame):
         self.setObjectName("panel")
         self.pages = QStackedWidget()
         self._group = QButtonGroup(self)
-        row = QHBoxLayout()
+        self.row = row = QHBoxLayout()
         row.setContentsMargins(12, 6, 12, 0)
         row.setSpacing(4)
         self.chips: list[QToolButton] = []

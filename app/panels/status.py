@@ -41,8 +41,13 @@ class StatusPanel(QFrame):
         row.addWidget(self.readout, 1)
         for widget in (self._message, self._bar, self._cancel):
             row.addWidget(widget)
+        self._row = row
         self._cancel.clicked.connect(lambda: self.cancelled.emit(self._kind))
         self._show_progress(False)
+
+    def add_button(self, button: QPushButton) -> None:
+        """Put a button at the right end."""
+        self._row.addWidget(button)
 
     def show_progress(self, kind: str, fraction: float, text: str) -> None:
         if kind in _QUIET:

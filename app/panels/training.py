@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.job_words import duration
 from app.widgets import ElidedLabel, Heading, heading, rgb_image, small
 from nsdviewer.state import Theme
 
@@ -318,15 +319,3 @@ def _progress_said(training: TrainingView) -> str:
     if training.stage is Stage.STOPPED:
         parts.append("stopped: the same command with --resume goes on from the last checkpoint")
     return "   ·   ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Return a length of time in words, with two units at most."""
-    minutes = round(seconds / 60)
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if minutes < 90:
-        return f"{minutes} min"
-    if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60} min"
-    return f"{minutes // 1440} days {minutes % 1440 // 60} h"

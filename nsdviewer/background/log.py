@@ -18,8 +18,8 @@ class LogState:
 
     Attributes
     ----------
-    first_fraction, fraction
-        Of the first and the last line of progress, 0..1.
+    fraction, message
+        Of the last line of progress, 0..1.
     tail
         The last lines that are none of progress.
     fault
@@ -28,7 +28,6 @@ class LogState:
         Folder of the training that was named.
     """
 
-    first_fraction: float = 0.0
     fraction: float = 0.0
     message: str = ""
     tail: str = ""
@@ -49,7 +48,6 @@ def read_log_state(path: Path, start: int) -> LogState:
             text = stream.read()
     except (OSError, ValueError):
         return LogState()
-    first = _progress_lines(_lines(head))
     lines = _lines(text)
     last = _progress_lines(lines)
     said = [line for line in lines if line.strip() and not _PROGRESS.match(line)]
@@ -60,21 +58,12 @@ def read_log_state(path: Path, start: int) -> LogState:
             fault = told[1]
     folders = [m[1] for line in (*_lines(head), *lines) if (m := _RUN_FOLDER.match(line))]
     return LogState(
-        first_fraction=first[0][0] if first else 0.0,
         fraction=last[-1][0] if last else 0.0,
         message=last[-1][1] if last else "",
         tail="\n".join(said[-_TAIL_LINES:]),
         fault=fault,
         run_folder=Path(folders[-1]) if folders else None,
     )
-
-
-def seconds_left(state: LogState, seconds: float) -> float | None:
-    """Return the time that is left at the pace of this attempt; None while little is known."""
-    done = state.fraction - state.first_fraction
-    if done < 0.02 or seconds < 3 or state.fraction >= 1:
-        return None
-    return seconds * (1 - state.fraction) / done
 
 
 def _lines(text: bytes) -> list[str]:

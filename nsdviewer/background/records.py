@@ -77,7 +77,7 @@ class JobView:
     seconds
         Since this attempt was begun, to its end if it has one.
     seconds_left
-        At the pace so far; None where nothing is known of it.
+        At the pace that this store has seen; None while it has seen too little.
     log_tail
         The last lines of the log that are not progress.
     exit_status

@@ -14,6 +14,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -22,8 +23,8 @@ import psutil
 
 import nsdviewer
 from nsdviewer.background import locks
-from nsdviewer.background.log import LogState, read_log_state, seconds_left
 from nsdviewer.background.outputs import resumed, written_place
+from nsdviewer.background.pace import Paces
 from nsdviewer.background.records import (
     CANCEL_FILE,
     END_FILE,
@@ -41,13 +42,12 @@ from nsdviewer.background.records import (
     read_values,
     require_command,
 )
+from nsdviewer.background.telling import is_alive, process_of, view_of, was_asked_to_stop
 from nsdviewer.errors import DataError, NsdViewerError, RequestError
 from nsdviewer.files import write_json
 
 _STARTING_FILE = "starting.lock"
 _LOG_BYTES = 1 << 20
-# Two clocks tell when a process began; they differ by less.
-_SAME_START_S = 3.0
 
 
 def jobs_folder() -> Path:
@@ -71,6 +71,7 @@ class JobStore:
         self._program = tuple(program) or _program()
         # Ours are to be taken off the system's list when they have ended.
         self._children: list[subprocess.Popen[bytes]] = []
+        self._paces = Paces()
         self._ended: dict[str, tuple[int, JobView]] = {}
         self._lock = threading.Lock()
 
@@ -173,7 +174,7 @@ class JobStore:
             (view.record.folder / CANCEL_FILE).touch()
         except OSError as error:
             raise self._not_writable(error) from error
-        process = _process(told)
+        process = process_of(told)
         if process is None:
             return
         with suppress(psutil.Error):
@@ -234,12 +235,12 @@ class JobStore:
             raise self._not_writable(error) from error
         self._ended.pop(job_id, None)
 
-    def log(self, job_id: str) -> str:
-        """Return the end of a job's log, a megabyte at most; raises `RequestError` without a job."""
+    def log(self, job_id: str, n_bytes: int = _LOG_BYTES) -> str:
+        """Return the end of a job's log; raises `RequestError` if there is no such job."""
         path = self.job(job_id).record.folder / LOG_FILE
         try:
             with path.open("rb") as stream:
-                stream.seek(max(path.stat().st_size - _LOG_BYTES, 0))
+                stream.seek(max(path.stat().st_size - n_bytes, 0))
                 return stream.read().decode("utf-8", "replace")
         except OSError:
             return ""
@@ -250,7 +251,7 @@ class JobStore:
         folder = self.folder / name
         end_path = folder / END_FILE
         # Asked first: a process that has just ended has written its end by then.
-        is_alive = _is_alive(folder)
+        lives = is_alive(folder)
         try:
             ended_ns = end_path.stat().st_mtime_ns
         except OSError:
@@ -264,9 +265,13 @@ class JobStore:
             if not folder.is_dir():
                 return None
             record = JobRecord(name, "A damaged job", (), folder, 0.0, folder)
-            stage = JobStage.RUNNING if is_alive else JobStage.FAILED
-            return JobView(record, stage, fault=str(error), is_stopping=_asked(folder))
-        view = _told_view(record, is_alive)
+            stage = JobStage.RUNNING if lives else JobStage.FAILED
+            return JobView(record, stage, fault=str(error), is_stopping=was_asked_to_stop(folder))
+        view = view_of(record, lives)
+        if view.stage is JobStage.RUNNING:
+            left = self._paces.seconds_left(name, time.monotonic(), view.fraction)
+            return replace(view, seconds_left=left)
+        self._paces.forget(name)
         if ended_ns and view.exit_status is not None:
             self._ended[name] = (ended_ns, view)
         return view
@@ -330,77 +335,3 @@ def _record_values(record: JobRecord) -> dict[str, object]:
         "format": RECORD_FORMAT, "title": record.title, "command": list(record.command),
         "created": record.created, "place": str(record.place),
     }  # fmt: skip
-
-
-def _told_view(record: JobRecord, is_alive: bool) -> JobView:
-    folder = record.folder
-    told, end = read_values(folder / PROCESS_FILE), read_values(folder / END_FILE)
-    began, start = (
-        _number(told.get("began"), record.created),
-        int(_number(told.get("log_start"), 0)),
-    )
-    log = read_log_state(folder / LOG_FILE, start)
-    if end:
-        return _ended_view(record, end, log)
-    asked = _asked(folder)
-    if is_alive:
-        seconds = max(time.time() - began, 0.0)
-        return JobView(
-            record, JobStage.RUNNING, log.fraction, log.message, seconds,
-            seconds_left(log, seconds), log.tail, is_stopping=asked, run_folder=log.run_folder,
-        )  # fmt: skip
-    return JobView(
-        record, JobStage.CANCELLED if asked else JobStage.INTERRUPTED, log.fraction, log.message,
-        max(_written(folder / LOG_FILE, began) - began, 0.0), None, log.tail,
-        fault="" if asked else "Its process was ended from outside; resume it, and it goes on.",
-        run_folder=log.run_folder,
-    )  # fmt: skip
-
-
-def _ended_view(record: JobRecord, end: dict[str, object], log: LogState) -> JobView:
-    status = int(_number(end.get("status"), 1))
-    stage = JobStage.DONE if status == 0 else JobStage.FAILED
-    if end.get("cancelled") is True:
-        stage = JobStage.CANCELLED
-    fault = str(end.get("fault", "")) if stage is JobStage.FAILED else ""
-    done = stage is JobStage.DONE
-    return JobView(
-        record, stage, 1.0 if done else log.fraction, log.message,
-        _number(end.get("seconds"), 0), None, log.tail, status, fault, run_folder=log.run_folder,
-    )  # fmt: skip
-
-
-def _is_alive(folder: Path) -> bool:
-    """Whether the job's process lives: it holds the lock, whatever its number."""
-    try:
-        return locks.is_held(folder / LOCK_FILE)
-    except OSError:  # a file system without locks
-        return _process(read_values(folder / PROCESS_FILE)) is not None
-
-
-def _process(told: dict[str, object]) -> psutil.Process | None:
-    """Return the process that was told, unless its number belongs to another one by now."""
-    try:
-        process = psutil.Process(int(_number(told.get("pid"), -1)))
-        same = abs(process.create_time() - _number(told.get("process_began"), 0)) < _SAME_START_S
-        gone = process.status() == psutil.STATUS_ZOMBIE
-    except (psutil.Error, ValueError, OverflowError):
-        return None
-    return process if same and not gone else None
-
-
-def _asked(folder: Path) -> bool:
-    return (folder / CANCEL_FILE).exists()
-
-
-def _written(path: Path, otherwise: float) -> float:
-    try:
-        return path.stat().st_mtime
-    except OSError:
-        return otherwise
-
-
-def _number(value: object, otherwise: float) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return otherwise
-    return float(value) if abs(value) < 1e15 else otherwise

@@ -31,6 +31,7 @@ from nsdviewer.session.network_fitting import (
     NetworkRequest,
     fit_network_decoder,
     learning_curve,
+    run_folder,
 )
 from nsdviewer.session.prior_fitting import fit_workspace_prior, workspace_prior
 from nsdviewer.session.scenes import seen_and_painted
@@ -63,8 +64,6 @@ def run_fit(arguments: argparse.Namespace) -> int:
     model.save(out)
     for name, value in model.header.scores.items():
         print(f"{name} {value:.4f}")
-    if run_folder := getattr(model.header, "run_folder", ""):
-        print(f"run folder {run_folder}")
     print(out)
     return 0
 
@@ -125,6 +124,10 @@ def _fit(workspace: Workspace, arguments: argparse.Namespace) -> Decoder | Encod
                 f"sessions {point.n_sessions} trials {point.n_trials} two_way {point.two_way:.4f} "
                 f"cosine {point.cosine:.4f}"
             )
+    asked = request.for_kind("decoder", workspace.space)
+    folder = run_folder(workspace, asked, network, network.plan(workspace, request.seed))
+    # Before the training: whoever watches wants to know where.
+    print(f"run folder {folder}", flush=True)
     return fit_network_decoder(workspace, request, network, progress)
 
 

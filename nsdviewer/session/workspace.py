@@ -105,6 +105,11 @@ class Workspace:
                 self._kept[key] = made
             return made
 
+    def has_kept(self, key: object) -> bool:
+        """Whether `keep` has something for `key`."""
+        with self._lock:
+            return key in self._kept
+
     @property
     def grid(self) -> tuple[int, int, int]:
         """Grid of the functional volume."""
