@@ -40,6 +40,7 @@ class Controller(QObject):
     """
 
     viewChanged = Signal(object, object)
+    sessionBegan = Signal()
     failed = Signal(str, str)
     thumbnailsReady = Signal(object)
     exported = Signal(object)
@@ -72,6 +73,12 @@ class Controller(QObject):
     def open_state(self, state: ViewState) -> None:
         """Open a state; in the same data folder that is a step which can be undone."""
         self.openings.open_state(state)
+
+    def open_other(self, state: ViewState, changes: dict[str, Any]) -> None:
+        """Open another subject, space or version than that of `state`, which a window shows."""
+        self.openings.load(
+            lambda opening, ticket: opening.open_home(state, changes, ticket), self.adopt
+        )
 
     def open_session(self, session: Session) -> None:
         self.openings.load(
@@ -150,8 +157,8 @@ class Controller(QObject):
 
     # --- opening -----------------------------------------------------------------------------
 
-    def adopt(self, opened: Opened) -> None:
-        """Show what was opened."""
+    def adopt(self, opened: Opened, goes_on: bool = False) -> None:
+        """Show what was opened; `goes_on` where that is a step of the session that is open."""
         session = opened.session
         if self.session is not None:
             self.session.changed.disconnect(self._on_changed)
@@ -174,6 +181,8 @@ class Controller(QObject):
             voxel=opened.composed.voxel,
         )  # fmt: skip
         self._compute_what_is_missing()
+        if not goes_on:
+            self.sessionBegan.emit()
         self.viewChanged.emit(before, self.view)
         if opened.why_not:
             first = opened.why_not.split(". ")[0].removesuffix(".")

@@ -1,5 +1,6 @@
 """What was odd on disk reaches the person, from whichever thread it was noticed."""
 
+import threading
 import warnings
 from typing import Any
 
@@ -11,7 +12,8 @@ from nsdviewer.errors import DataWarning
 class DataWarnings(QObject):
     """Turns data warnings into a signal on the GUI thread; other warnings go their usual way."""
 
-    noticed = Signal(str)
+    # The sentence, and the thread that noticed: each window has threads of its own.
+    noticed = Signal(str, object)
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -28,6 +30,6 @@ class DataWarnings(QObject):
         self, message: Warning | str, category: type[Warning], *place: Any, **more: Any
     ) -> None:
         if issubclass(category, DataWarning):
-            self.noticed.emit(str(message))
+            self.noticed.emit(str(message), threading.get_ident())
         else:
             self._plain(message, category, *place, **more)

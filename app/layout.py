@@ -4,8 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QFrame, QSplitter, QStackedWidget, QVBoxLayout, QWidget
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QResizeEvent
+from PySide6.QtWidgets import (
+    QButtonGroup,
+    QFrame,
+    QHBoxLayout,
+    QScrollArea,
+    QSplitter,
+    QStackedWidget,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.tabs import Tabs
 
@@ -16,10 +27,53 @@ _LOWER_SHARE = 0.3
 _SLICES_SHARE = 0.62
 _LEFT_SHARE, _LEFT_PX = 0.15, (248, 380)
 _RIGHT_SHARE, _RIGHT_PX = 0.26, (316, 540)
+# Below this width the three columns do not fit, and one is shown at a time.
+_FOLDED_PX = 960
+# What the window can be made as small as: a projector's 640 × 480 with its frame.
+SMALLEST_PX = (600, 400)
+_PARTS = ("Trials", "Brain", "Slices", "Pictures")
+_TRIALS, _BRAIN, _SLICES, _PICTURES = range(4)
+# Room for a scroll bar beside the narrowest pictures.
+_SCROLL_PX = 10
+
+
+class PartsBar(QFrame):
+    """Chooses which column is seen, on a window that is too narrow for all."""
+
+    chosen = Signal(int)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("header")
+        self.setAccessibleName("Parts of the window")
+        self._group = QButtonGroup(self)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(12, 4, 12, 4)
+        row.setSpacing(6)
+        for k, name in enumerate(_PARTS):
+            button = QToolButton()
+            button.setText(name)
+            button.setObjectName("chip")
+            button.setCheckable(True)
+            button.setAccessibleName(f"Show {name.lower()}")
+            button.setToolTip(f"Show {name.lower()}; on a wider window all are seen at once")
+            self._group.addButton(button, k)
+            row.addWidget(button)
+        row.addStretch()
+        self._group.idClicked.connect(self.chosen)
+        self.show_part(_BRAIN)
+        self.hide()
+
+    def show_part(self, index: int) -> None:
+        """Mark a column as the one that is seen, without a signal."""
+        self._group.button(index).setChecked(True)
 
 
 class Workbench(QSplitter):
-    """Trials | cortex over slices and voxel card | bench over bars."""
+    """Trials | cortex over slices and voxel card | bench over bars; folded, one of the three."""
+
+    folded = Signal(bool)
+    partShown = Signal(int)
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(Qt.Orientation.Horizontal)
@@ -33,7 +87,8 @@ class Workbench(QSplitter):
         column.addWidget(window.bench)
         self.below = Tabs(("concept by ROI", window.bars), ("lesion · round trip", window.lesion))
         column.addWidget(self.below, 1)
-        for widget in (window.trials, self._centre, right):
+        self._right = _scrolled(right)
+        for widget in (window.trials, self._centre, self._right):
             self.addWidget(widget)
         self.setStretchFactor(0, 0)
         self.setStretchFactor(1, 1)
@@ -41,8 +96,66 @@ class Workbench(QSplitter):
         self.setChildrenCollapsible(False)
         self.setHandleWidth(1)
         window.trials.setMinimumWidth(_LEFT_PX[0])
-        right.setMinimumWidth(_RIGHT_PX[0])
+        self._right.setMinimumWidth(_RIGHT_PX[0] + _SCROLL_PX)
         self.below.setMinimumHeight(110)
+        self.is_folded = False
+        self._part = _BRAIN
+        self._unfolded_sizes: list[list[int]] = []
+        self._cortex = window.cortex
+        # Each part's column, and what of it is shown alone.
+        self._places: dict[int, tuple[QWidget, QWidget | None]] = {
+            _TRIALS: (window.trials, None),
+            _BRAIN: (self._centre, self._cortex),
+            _SLICES: (self._centre, self._lower),
+            _PICTURES: (self._right, None),
+        }
+
+    @property
+    def splitters(self) -> tuple[QSplitter, ...]:
+        """All of them, the outermost first."""
+        return self, self._centre, self._lower
+
+    def reveal(self, widget: QWidget) -> None:
+        """Show the part that holds a widget, if it is folded away."""
+        for part, (column, inside) in self._places.items():
+            holder = inside or column
+            if holder is widget or holder.isAncestorOf(widget):
+                self.show_part(part)
+
+    def show_part(self, part: int) -> None:
+        """Choose what is seen while only one part is."""
+        self._part = part
+        self.partShown.emit(part)
+        if self.is_folded:
+            column, inside = self._places[part]
+            for other, _ in self._places.values():
+                other.setVisible(other is column)
+            for half in (self._cortex, self._lower):
+                half.setVisible(inside in (None, half))
+
+    def _fold(self, is_folded: bool) -> None:
+        if is_folded == self.is_folded:
+            return
+        if is_folded:
+            self._unfolded_sizes = [splitter.sizes() for splitter in self.splitters]
+        self.is_folded = is_folded
+        if is_folded:
+            self.show_part(self._part)
+        else:
+            for part in (
+                *(column for column, _ in self._places.values()),
+                self._cortex,
+                self._lower,
+            ):
+                part.show()
+            for splitter, sizes in zip(self.splitters, self._unfolded_sizes, strict=False):
+                if min(sizes) > 0:
+                    splitter.setSizes(sizes)
+        self.folded.emit(is_folded)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fold(self.width() < _FOLDED_PX)
 
     def share_out(self, width: int, height: int) -> None:
         """Give each part its share of a window of this size."""
@@ -69,7 +182,18 @@ def lay_out(window: MainWindow) -> tuple[QStackedWidget, Workbench]:
     column = QVBoxLayout(body)
     column.setContentsMargins(0, 0, 0, 0)
     column.setSpacing(0)
-    for widget in (window.header, window.message, pages, window.desk.panel, window.status):
+    parts = PartsBar()
+    parts.chosen.connect(workbench.show_part)
+    workbench.partShown.connect(parts.show_part)
+
+    def show_parts(*_: object) -> None:
+        parts.setVisible(workbench.is_folded and pages.currentWidget() is workbench)
+
+    workbench.folded.connect(show_parts)
+    pages.currentChanged.connect(show_parts)
+    for widget in (
+        window.header, window.message, parts, pages, window.desk.panel, window.status,
+    ):  # fmt: skip
         column.addWidget(widget, 1 if widget is pages else 0)
     window.setCentralWidget(body)
     window.header.hide()
@@ -84,3 +208,13 @@ def _split(orientation: Qt.Orientation, *widgets: QWidget) -> QSplitter:
     splitter.setChildrenCollapsible(False)
     splitter.setHandleWidth(1)
     return splitter
+
+
+def _scrolled(widget: QWidget) -> QScrollArea:
+    """Return a widget in an area that scrolls where the window is too low for it."""
+    area = QScrollArea()
+    area.setWidget(widget)
+    area.setWidgetResizable(True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return area

@@ -11,7 +11,7 @@ from app.application import Application
 from app.data_warnings import DataWarnings
 from app.faults import Faults
 from app.icons import themed_icon
-from app.settings import Settings, settings_file
+from app.settings import Settings, settings_file, state_folder
 from app.window import MainWindow
 from nsdviewer.models.offline import stay_offline
 
@@ -33,10 +33,10 @@ def run_window(kind: str, path: Path | None) -> int:
     application.setStyle("Fusion")
     application.setWindowIcon(themed_icon("nsdviewer", ""))
     settings = Settings.load(settings_file())
-    shared = Application(settings)
+    shared = Application(settings, state_folder=state_folder())
+    shared.warnings = DataWarnings(shared)
     Faults(shared).watch()
     window = MainWindow(None, settings, application=shared)
-    window.heed(DataWarnings(window))
     window.show()
     window.desk.greet()
     # The window is on the screen before anything heavy begins.
@@ -50,5 +50,6 @@ def open_request(window: MainWindow, kind: str, path: Path | None) -> None:
         window.open_demo()
     elif kind == "open" and path is not None:
         window.open(path)
-    elif (state := window.settings.last()) is not None:
-        window.controller.open_state(state)
+    else:
+        window.documents.open_last()
+    window.recovering.look()

@@ -94,7 +94,7 @@ class Openings(QObject):
             if now is not None:
                 opened.session.history = _recorded(now, opened.session.state)
                 _keep_changes(opened.session, asked_of, now[1], set(changes))
-            self._controller.adopt(opened)
+            self._controller.adopt(opened, goes_on=True)
 
         self.load(lambda opening, ticket: opening.open_home(asked_of, changes, ticket), adopt)
 
@@ -103,9 +103,10 @@ class Openings(QObject):
 
         def adopt(opened: Opened) -> None:
             now = self._now()
-            if now is not None and now[1].root == state.root:
+            goes_on = now is not None and now[1].root == state.root
+            if now is not None and goes_on:
                 opened.session.history = _recorded(now, opened.session.state)
-            self._controller.adopt(opened)
+            self._controller.adopt(opened, goes_on)
 
         self.load(lambda opening, ticket: opening.open_view(state, ticket), adopt)
 
@@ -129,7 +130,7 @@ class Openings(QObject):
             opened.session.history = (
                 history if now is None or now == left else _recorded(now, state)
             )
-            self._controller.adopt(opened)
+            self._controller.adopt(opened, goes_on=True)
 
         self.load(lambda opening, ticket: opening.open_view(state, ticket), adopt)
         self._target = found

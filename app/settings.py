@@ -24,6 +24,11 @@ def settings_file() -> Path:
     return Path(platformdirs.user_config_dir("nsdviewer", appauthor=False)) / "window.json"
 
 
+def state_folder() -> Path:
+    """Return where what windows show is kept while they are open."""
+    return Path(platformdirs.user_state_dir("nsdviewer", appauthor=False))
+
+
 @dataclass
 class Settings:
     """Remembered choices; `path` None keeps them in memory only.

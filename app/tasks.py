@@ -89,7 +89,14 @@ class Tasks(QObject):
     def idle(self) -> bool:
         return all(worker.idle for worker in self._workers.values())
 
-    def close(self) -> None:
+    def owns(self, thread_id: int) -> bool:
+        """Whether a thread works for these tasks."""
+        return any(worker.thread_id == thread_id for worker in self._workers.values())
+
+    def close(self, waits: bool = True) -> None:
+        """Cancel everything; `waits` until the threads have ended, as the end of a process must."""
         self._bridge.close()
         for worker in self._workers.values():
+            worker.stop()
+        for worker in self._workers.values() if waits else ():
             worker.close()

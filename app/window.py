@@ -18,20 +18,23 @@ from PySide6.QtWidgets import QMainWindow
 
 from app import asking, style
 from app.application import Application
+from app.autosave import Autosave
 from app.bench_sheet import SheetDialog
 from app.collector import Collector
 from app.commands import COMMANDS
 from app.composer.composer import FigureComposer
 from app.controller import Controller
 from app.data_warnings import DataWarnings
+from app.documents import Documents
 from app.dropping import Dropping
 from app.export_dialog import export_menu
 from app.icons import themed_icon
 from app.job_desk import JobDesk
-from app.layout import lay_out
+from app.layout import SMALLEST_PX, lay_out
 from app.memory import share_one_arena
 from app.menus import fill_menus
 from app.message_bar import MessageBar
+from app.offer_bar import OfferBar
 from app.panels.bars import BarsPanel
 from app.panels.bench import BenchPanel
 from app.panels.cortex import CortexPanel
@@ -44,6 +47,7 @@ from app.panels.training import TrainingPanel
 from app.panels.trials import TrialsPanel
 from app.panels.voxel import VoxelPanel
 from app.panels.welcome import WelcomePanel
+from app.recovering import Recovering
 from app.sampling import Sampler
 from app.settings import Settings
 from app.start_3d import start_3d
@@ -120,10 +124,9 @@ class MainWindow(QMainWindow):
         self.controller = Controller(self)
         self.controller.drawing = self.application.drawing
         self._theme: Theme | None = None
-        self.setWindowTitle("nsdviewer")
         self.setWindowIcon(themed_icon("nsdviewer", ""))
         self.setAcceptDrops(True)
-        self.setMinimumSize(1080, 680)
+        self.setMinimumSize(*SMALLEST_PX)
         font = QFont()
         font.setFamilies(style.FONT_FAMILIES)
         font.setPixelSize(style.TEXT_PX)
@@ -140,15 +143,22 @@ class MainWindow(QMainWindow):
             self.show_training, lambda: asking.ask_training(self),
         )  # fmt: skip
         self.message = MessageBar()
+        self.offers = OfferBar()
         self.desk = JobDesk(self)
         self.composer = FigureComposer(self)
-        self.pages, self._workbench = lay_out(self)
+        self.pages, self.workbench = lay_out(self)
+        self.documents = Documents(self)
+        self.autosave = Autosave(
+            self.controller.tasks, self.application.recovery, self.documents.document, self
+        )
+        self.recovering = Recovering(self, self.application.recovery)
         self.command_table = COMMANDS
         self.commands = fill_menus(self)
         connect(self)
         self.dropping = Dropping(self)
         self._wear(Theme(settings.theme))
-        self.welcome.show_recent(settings.recent_roots)
+        self.welcome.show_recent(settings.recent_roots, settings.recent_files)
+        self.show_document()
         self.resize(*settings.size)
         start_3d(self, use_3d)
         if session is not None:
@@ -160,9 +170,9 @@ class MainWindow(QMainWindow):
         self.controller.request(changes)
 
     def open(self, path: Path) -> None:
-        """Open an NSD root or a saved view."""
+        """Open an NSD root, a session, a saved view or a figure that a person chose."""
         self.message.hide()
-        self.controller.open(path, self._theme or Theme.DARK)
+        self.documents.open(path)
 
     def open_demo(self) -> None:
         self.message.hide()
@@ -185,7 +195,7 @@ class MainWindow(QMainWindow):
     @property
     def below(self) -> Tabs:
         """The bars and the lesion, one of them in sight."""
-        return self._workbench.below
+        return self.workbench.below
 
     @property
     def theme(self) -> Theme:
@@ -215,7 +225,7 @@ class MainWindow(QMainWindow):
     def leave_training(self) -> None:
         """Go back to the brain, or to the welcome page where none is open."""
         has_view = self.controller.view is not None
-        self.pages.setCurrentWidget(self._workbench if has_view else self.welcome)
+        self.pages.setCurrentWidget(self.workbench if has_view else self.welcome)
         self.header.setVisible(has_view)
 
     def scene(self) -> Scene | None:
@@ -231,14 +241,17 @@ class MainWindow(QMainWindow):
 
     def heed(self, found: DataWarnings) -> None:
         # Warnings come from worker threads; a queued call reaches this one.
-        found.noticed.connect(self.show_warning, Qt.ConnectionType.QueuedConnection)
+        found.noticed.connect(self._heed, Qt.ConnectionType.QueuedConnection)
+
+    def _heed(self, sentence: str, thread_id: int) -> None:
+        if self.application.is_meant(self, thread_id):
+            self.show_warning(sentence)
 
     @property
     def idle(self) -> bool:
         """Whether nothing is under way or about to be."""
-        return self.controller.idle and not self.composer.busy and not any(
-            getattr(panel, "busy", False) for panel in self.panels.values()
-        )
+        parts = (self.documents, self.composer, *self.panels.values())
+        return self.controller.idle and not any(getattr(part, "busy", False) for part in parts)
 
     def wait_idle(self, timeout_s: float = 60.0) -> bool:
         """Let the window work until nothing is under way; returns whether it got there."""
@@ -254,7 +267,7 @@ class MainWindow(QMainWindow):
         if before is None or changed_home:
             self.leave_training()
         if before is None:
-            self._workbench.share_out(self.width(), self.height())
+            self.workbench.share_out(self.width(), self.height())
             self.trials.list.setFocus()
             self.status.show()
         if state_differs(before, after, "theme"):
@@ -262,9 +275,20 @@ class MainWindow(QMainWindow):
         for panel in self.panels.values():
             panel.show_view(None if changed_home else before, after)
         if before is None or changed_home:
-            self.setWindowTitle(f"{Path(after.state.root).name} · subject {after.state.subject} "
-                                "– nsdviewer")  # fmt: skip
             self.settings.remember_state(after.state)
+
+    def show_document(self) -> None:
+        """Say in the title what is open, and whether its file holds it."""
+        state = self.controller.session.state if self.controller.session is not None else None
+        file = self.documents.file
+        parts = [file.name] if file is not None else []
+        if state is not None:
+            parts += [Path(state.root).name, f"subject {state.subject}"]
+        # Two marks in a row stand for the mark itself.
+        name = " · ".join(parts).replace("[*]", "[*][*]")
+        self.setWindowTitle(f"{name}[*] – nsdviewer" if parts else "nsdviewer[*]")
+        self.setWindowModified(self.documents.is_modified)
+        self.autosave.note()
 
     def _wear(self, theme: Theme) -> None:
         if theme is not self._theme:
@@ -320,13 +344,13 @@ class MainWindow(QMainWindow):
         if not self.desk.may_close():
             event.ignore()
             return
-        view = self.controller.view
-        if view is not None:
-            self.settings.remember_state(view.state)
+        self.documents.close()
+        self.autosave.close()
         self.settings.size = (self.width(), self.height())
         self.settings.save()
+        # What still works may take a moment to notice, and the person has closed the window.
+        self.hide()
         self.composer.close()
-        self.controller.tasks.close()
         self.cortex.close_3d()
         self.application.remove(self)
         super().closeEvent(event)

@@ -72,4 +72,16 @@ def _connect_welcome(window: MainWindow) -> None:
     welcome.openWanted.connect(lambda: asking.ask_root(window))
     welcome.demoWanted.connect(window.open_demo)
     welcome.rootWanted.connect(lambda root: window.open(Path(root)))
-    welcome.cancelled.connect(lambda: window.controller.tasks.cancel("open"))
+    welcome.cancelled.connect(window.controller.openings.cancel)
+    welcome.sessionWanted.connect(lambda path: window.open(Path(path)))
+    welcome.lostWanted.connect(window.recovering.open)
+    welcome.lostForgotten.connect(window.recovering.forget)
+    welcome.jobsWanted.connect(window.desk.toggle)
+    window.recovering.offered.connect(welcome.show_lost)
+    window.application.jobs.changed.connect(
+        lambda: welcome.show_interrupted(
+            [j.record.title for j in window.application.jobs.interrupted]
+        )
+    )
+    window.documents.changed.connect(window.show_document)
+    window.autosave.failed.connect(window.show_warning)

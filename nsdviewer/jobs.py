@@ -160,14 +160,23 @@ class Worker:
         with self._lock:
             return not self._newest
 
-    def close(self) -> None:
-        """Cancel everything and end the thread."""
+    @property
+    def thread_id(self) -> int | None:
+        """Identifier of the thread that works, as `threading.get_ident` gives it."""
+        return self._thread.ident
+
+    def stop(self) -> None:
+        """Cancel everything; the thread ends when it next reports or returns."""
         with self._lock:
             for job in self._newest.values():
                 job.ticket.cancel()
             self._newest.clear()
         self._queue.put(None)
-        self._thread.join(timeout=10)
+
+    def close(self, timeout_s: float = 10.0) -> None:
+        """Cancel everything and wait until the thread has ended, at most so long."""
+        self.stop()
+        self._thread.join(timeout=timeout_s)
 
     def _if_newest(self, job: Job, call: Callable[[], None]) -> None:
         with self._lock:

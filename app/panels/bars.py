@@ -115,6 +115,19 @@ class BarsPanel(QFrame):
             action.toggled.connect(lambda on, c=collection: self._toggle(c, on))
             self._menu.addAction(action)
 
+    @property
+    def hidden(self) -> frozenset[str]:
+        """Collections that have no bars."""
+        return frozenset(self._hidden)
+
+    def hide_collections(self, collections: frozenset[str]) -> None:
+        """Give bars to all collections but these."""
+        self._hidden = set(collections)
+        for action in self._menu.actions():
+            action.setChecked(action.text() not in self._hidden)
+        if self._view is not None:
+            self._draw(self._view)
+
     def _toggle(self, collection: str, shown: bool) -> None:
         (self._hidden.discard if shown else self._hidden.add)(collection)
         if self._view is not None:

@@ -2,12 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QProgressBar, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QProgressBar,
+    QPushButton,
+    QScrollArea,
+    QVBoxLayout,
+    QWidget,
+)
 
+from app.recovery import in_words
 from app.widgets import heading, small
+
+if TYPE_CHECKING:
+    from app.recovery import Recovered
+
+_Button = tuple[str, Callable[[], object]]
+_TITLES = {
+    "lost": "Not closed properly",
+    "jobs": "Interrupted jobs",
+    "sessions": "Recent sessions",
+    "folders": "Recent data folders",
+}
+_MOST_CHARACTERS = 80
 
 
 class WelcomePanel(QWidget):
@@ -16,6 +39,10 @@ class WelcomePanel(QWidget):
     openWanted = Signal()
     demoWanted = Signal()
     rootWanted = Signal(str)
+    sessionWanted = Signal(str)
+    lostWanted = Signal(object)
+    lostForgotten = Signal(object)
+    jobsWanted = Signal()
     cancelled = Signal()
 
     def __init__(self) -> None:
@@ -42,9 +69,9 @@ class WelcomePanel(QWidget):
         buttons.addWidget(self._open)
         buttons.addWidget(self._demo)
         buttons.addStretch()
-        hint = small("or drop a folder or a saved view onto this window")
+        hint = small("or drop a folder or a session onto this window")
         hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-        column = QVBoxLayout(self)
+        column = QVBoxLayout(self._scrolled())
         column.setContentsMargins(60, 30, 60, 30)
         column.setSpacing(16)
         column.addStretch(3)
@@ -55,9 +82,24 @@ class WelcomePanel(QWidget):
         column.addWidget(hint)
         column.addSpacing(14)
         column.addLayout(self._progress_row())
-        self._recent = QVBoxLayout()
-        column.addLayout(self._recent)
+        self._lists = {name: _List(title) for name, title in _TITLES.items()}
+        for found in self._lists.values():
+            column.addWidget(found, 0, Qt.AlignmentFlag.AlignHCenter)
         column.addStretch(4)
+
+    def _scrolled(self) -> QWidget:
+        """Return the page, which scrolls in a small window."""
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        page = QWidget()
+        area.setWidget(page)
+        area.viewport().setAutoFillBackground(False)
+        page.setAutoFillBackground(False)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(area)
+        return page
 
     def _progress_row(self) -> QVBoxLayout:
         self._message = small()
@@ -75,18 +117,31 @@ class WelcomePanel(QWidget):
             widget.hide()
         return column
 
-    def show_recent(self, roots: list[str]) -> None:
-        while (item := self._recent.takeAt(0)) is not None:
-            if item.widget() is not None:
-                item.widget().deleteLater()
-        there = [r for r in roots if Path(r).is_dir()]
-        if there:
-            self._recent.addWidget(heading("Recent"), 0, Qt.AlignmentFlag.AlignHCenter)
-        for root in there:
-            button = QPushButton(root)
-            button.setObjectName("flat")
-            button.clicked.connect(lambda _=False, r=root: self.rootWanted.emit(r))
-            self._recent.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+    def show_recent(self, roots: list[str], files: list[str]) -> None:
+        """List data folders and sessions; those that are not there are left out."""
+        for name, paths, wanted, is_there in (
+            ("sessions", files, self.sessionWanted, Path.is_file),
+            ("folders", roots, self.rootWanted, Path.is_dir),
+        ):
+            there = [path for path in paths if is_there(Path(path))]
+            self._lists[name].show_lines(
+                [(path, path, [("", lambda p=path, w=wanted: w.emit(p))]) for path in there]
+            )
+
+    def show_lost(self, found: tuple[Recovered, ...]) -> None:
+        """List sessions whose process ended without closing them."""
+        self._lists["lost"].show_lines(
+            [(in_words(lost), lost.document.state.root,
+              [("", lambda each=lost: self.lostWanted.emit(each)),
+               ("Forget", lambda each=lost: self.lostForgotten.emit(each))])
+             for lost in found]
+        )  # fmt: skip
+
+    def show_interrupted(self, titles: list[str]) -> None:
+        """List jobs that were interrupted."""
+        self._lists["jobs"].show_lines(
+            [(title, "Show the jobs", [("", self.jobsWanted.emit)]) for title in titles]
+        )
 
     def show_progress(self, fraction: float, text: str) -> None:
         self._bar.setValue(round(1000 * fraction))
@@ -101,3 +156,50 @@ class WelcomePanel(QWidget):
             widget.setVisible(working)
         for button in (self._open, self._demo):
             button.setEnabled(not working)
+
+
+class _List(QWidget):
+    """A heading over lines that can be clicked; hidden where there is none."""
+
+    def __init__(self, title: str) -> None:
+        super().__init__()
+        self._title = title
+        self._column = QVBoxLayout(self)
+        self._column.setContentsMargins(0, 0, 0, 0)
+        self._column.setSpacing(2)
+        self.hide()
+
+    def show_lines(self, lines: list[tuple[str, str, list[_Button]]]) -> None:
+        """Show (text, tip, buttons); the first button is the text itself."""
+        while (item := self._column.takeAt(0)) is not None:
+            if item.widget() is not None:
+                item.widget().hide()
+                item.widget().deleteLater()
+        if lines:
+            self._column.addWidget(heading(self._title), 0, Qt.AlignmentFlag.AlignHCenter)
+        for text, tip, buttons in lines:
+            self._column.addWidget(_line(text, tip, buttons), 0, Qt.AlignmentFlag.AlignHCenter)
+        self.setVisible(bool(lines))
+
+
+def _line(text: str, tip: str, buttons: list[_Button]) -> QWidget:
+    line = QWidget()
+    row = QHBoxLayout(line)
+    row.setContentsMargins(0, 0, 0, 0)
+    row.setSpacing(6)
+    for name, act in buttons:
+        button = QPushButton(name or elided(text, _MOST_CHARACTERS))
+        button.setObjectName("flat")
+        button.setToolTip(tip)
+        button.setAccessibleName(f"{name}: {text}" if name else text)
+        button.clicked.connect(lambda _=False, act=act: act())
+        row.addWidget(button)
+    return line
+
+
+def elided(text: str, most: int) -> str:
+    """Return a text with its middle left out where it is long: names differ at their ends."""
+    if len(text) <= most:
+        return text
+    kept = most // 2
+    return f"{text[:kept]}…{text[-kept:]}"

@@ -7,7 +7,7 @@ A session is data: it names no code, and reading one opens nothing that it names
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from nsdviewer.state import DocumentKind, Page, ViewState, read_document
 from nsdviewer.state.checking import limited
 from nsdviewer.state.documents import MOST_BYTES, require_version
 from nsdviewer.state.history import History
-from nsdviewer.state.named_paths import moved
+from nsdviewer.state.named_paths import NamedPath, moved, paths_of, require_whole, without
 
 SESSION_VERSION = 1
 SUFFIX = ".json"
@@ -66,6 +66,8 @@ class SessionDocument:
         Of an autosaved session: whether it differs from that file.
     faults
         What of the file could not be read, in sentences.
+    kind
+        What the file was: of a view there is only the state, of a figure the state and its page.
     """
 
     state: ViewState
@@ -76,10 +78,27 @@ class SessionDocument:
     saved_as: str = ""
     is_modified: bool = False
     faults: tuple[str, ...] = ()
+    kind: DocumentKind = DocumentKind.SESSION
 
     def states(self) -> tuple[ViewState, ...]:
         """Return all states that it leads to, the present one first."""
         return (self.state, *self.history.states())
+
+    def named_paths(self) -> tuple[NamedPath, ...]:
+        """Return every path that it names: of its state, its history and the page that it holds.
+
+        Raises
+        ------
+        RequestError
+            If one is no whole path; see `named_paths.require_whole`.
+        """
+        states = list(self.states())
+        if "page" in self.extras:
+            page = Page.from_dict(self.extras["page"])
+            states += [page.state, *(panel.state_of(page) for panel in page.panels)]
+        found = paths_of(states)
+        require_whole(found)
+        return found
 
     def moved(self, places: Mapping[str, str]) -> Self:
         """Return the session with its data in other places; see `named_paths.moved`."""
@@ -89,6 +108,10 @@ class SessionDocument:
             future=tuple(moved(state, places) for state in self.history.future),
         )
         return replace(self, state=moved(self.state, places), history=history)
+
+    def without(self, paths: Iterable[str]) -> Self:
+        """Return the session without models and layers of these paths in its present state."""
+        return replace(self, state=without(self.state, paths))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the session as JSON-serialisable values."""
@@ -157,8 +180,8 @@ class SessionDocument:
             return cls.from_dict(document)
         if kind is DocumentKind.PAGE:
             page = Page.from_dict(document)
-            return cls(page.state, extras={"page": page.to_dict()})
-        return cls(ViewState.from_dict(document))
+            return cls(page.state, extras={"page": page.to_dict()}, kind=kind)
+        return cls(ViewState.from_dict(document), kind=kind)
 
 
 def state_of(path: Path) -> ViewState:

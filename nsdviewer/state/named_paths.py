@@ -44,20 +44,21 @@ class NamedPath:
 
 
 def paths_of(states: Iterable[ViewState]) -> tuple[NamedPath, ...]:
-    """Return every path that opening any of these states opens, each once; none is looked at.
-
-    Raises
-    ------
-    RequestError
-        If a path is no whole one, or climbs with ``..``: nsdviewer writes no such path.
-    """
+    """Return every path that opening any of these states opens, each once; none is looked at."""
     found: dict[NamedPath, None] = {}
     for state in states:
         for named in _named(state):
             found.setdefault(named)
-    for named in found:
-        _require_whole(named)
     return tuple(found)
+
+
+def require_whole(paths: Iterable[NamedPath]) -> None:
+    """Raise `RequestError` for a path that is no whole one, or climbs with ``..``.
+
+    nsdviewer writes no such path.
+    """
+    for named in paths:
+        _require_whole(named)
 
 
 def _named(state: ViewState) -> Iterable[NamedPath]:
