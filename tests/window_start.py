@@ -19,6 +19,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.settings import Settings, settings_file
 from app.window import MainWindow
+from nsdviewer.state import ViewState
 
 
 def has_picture(window: MainWindow) -> bool:
@@ -62,6 +63,8 @@ def main(arguments: list[str]) -> int:
     application.setStyle("Fusion")
     settings = Settings.load(settings_file())
     settings.size = size
+    # Who measures has chosen the data.
+    settings.choose(ViewState.load(state).root)
     window = MainWindow(None, settings)
     window.show()
     application.processEvents()

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.settings import Settings
 from app.window import MainWindow
+from nsdviewer.state import ViewState
 from tests.bench.app.cursor_in_views import views_agree
 from tests.bench.app.stopwatch import PaintCount, Stopwatch
 
@@ -171,7 +172,9 @@ def main(arguments: list[str]) -> int:
     """Open the window on a state, measure, print; returns 1 if it never comes to rest."""
     application = QApplication(sys.argv[:1])
     application.setStyle("Fusion")
-    window = MainWindow(None, Settings(size=(1440, 900)))
+    settings = Settings(size=(1440, 900))
+    settings.choose(ViewState.load(Path(arguments[0])).root)
+    window = MainWindow(None, settings)
     window.show()
     application.processEvents()
     window.open(Path(arguments[0]))
