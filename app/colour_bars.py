@@ -187,8 +187,10 @@ class ColourBars(QWidget):
             view.show_bar(bar, fixed.get(bar.source), theme)
         self._share_out()
 
-    def make_room(self, height_px: int) -> None:
-        """Show no more bars than fit."""
+    def make_room(self, height_px: int, above_px: int = 0) -> None:
+        """Show no more bars than fit, below so much that belongs to others."""
+        self.layout().setContentsMargins(0, above_px, 0, 0)
+        height_px -= above_px
         self._n_room = max(1, height_px // BAR_PX[1])
         self._share_out()
 

@@ -15,7 +15,7 @@ from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel
 
-_LINE_PX, _NOTE_PX = 150, 110
+_LINE_PX, _NOTE_PX, _NARROW_NOTE_PX = 150, 110, 30
 
 
 class ConceptBox(QFrame):
@@ -55,6 +55,10 @@ class ConceptBox(QFrame):
         self.menu.taken.connect(self._take)
         self.sliders.changed.connect(self._follow)
         self.sliders_button.clicked.connect(self.open_sliders)
+
+    def set_narrow(self, is_narrow: bool) -> None:
+        """Leave the note beside the line less room."""
+        self.note.setMinimumWidth(_NARROW_NOTE_PX if is_narrow else _NOTE_PX)
 
     def use_memory(self, memory: ConceptMemory) -> None:
         """Keep history and saved concepts in `memory` from now on."""

@@ -35,6 +35,7 @@ _PARTS = ("Trials", "Brain", "Slices", "Pictures")
 _TRIALS, _BRAIN, _SLICES, _PICTURES = range(4)
 # Room for a scroll bar beside the narrowest pictures.
 _SCROLL_PX = 10
+_FOLDED_PICTURES_PX, _MOST_PX = 420, 16_777_215
 
 
 class PartsBar(QFrame):
@@ -87,6 +88,7 @@ class Workbench(QSplitter):
         column.addWidget(window.bench)
         self.below = Tabs(("concept by ROI", window.bars), ("lesion · round trip", window.lesion))
         column.addWidget(self.below, 1)
+        self._pictures = right
         self._right = _scrolled(right)
         for widget in (window.trials, self._centre, self._right):
             self.addWidget(widget)
@@ -139,6 +141,8 @@ class Workbench(QSplitter):
         if is_folded:
             self._unfolded_sizes = [splitter.sizes() for splitter in self.splitters]
         self.is_folded = is_folded
+        # As squares of the whole width the pictures would leave room for nothing else.
+        self._pictures.setMaximumWidth(_FOLDED_PICTURES_PX if is_folded else _MOST_PX)
         if is_folded:
             self.show_part(self._part)
         else:
@@ -215,6 +219,7 @@ def _scrolled(widget: QWidget) -> QScrollArea:
     area = QScrollArea()
     area.setWidget(widget)
     area.setWidgetResizable(True)
+    area.setAlignment(Qt.AlignmentFlag.AlignHCenter)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return area

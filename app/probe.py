@@ -2,6 +2,7 @@
 
 from nsdviewer.diagnosis.opengl import (
     HARDWARE,
+    NO_ANSWER,
     SOFTWARE,
     OpenGL,
     examine_opengl,
@@ -9,4 +10,12 @@ from nsdviewer.diagnosis.opengl import (
     probe_opengl,
 )
 
-__all__ = ["HARDWARE", "SOFTWARE", "OpenGL", "examine_opengl", "machine_key", "probe_opengl"]
+__all__ = [
+    "HARDWARE",
+    "NO_ANSWER",
+    "SOFTWARE",
+    "OpenGL",
+    "examine_opengl",
+    "machine_key",
+    "probe_opengl",
+]

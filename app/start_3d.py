@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from app.probe import HARDWARE, SOFTWARE, machine_key, probe_opengl
+from app.probe import HARDWARE, NO_ANSWER, SOFTWARE, machine_key, probe_opengl
 from app.style import palette_of
 from app.tasks import Lane
 
@@ -22,7 +22,8 @@ def start_3d(window: MainWindow, use_3d: bool) -> None:
     known = window.settings.opengl.get(machine_key())
 
     def ready(answer: str) -> None:
-        window.settings.opengl = {machine_key(): answer}
+        # A machine that was too busy to answer may answer the next time.
+        window.settings.opengl = {} if NO_ANSWER in answer else {machine_key(): answer}
         if answer in (HARDWARE, SOFTWARE):
             window.cortex.start_3d(smooth=answer == HARDWARE)
             return

@@ -151,6 +151,7 @@ class MainWindow(QMainWindow):
         self.autosave = Autosave(
             self.controller.tasks, self.application.recovery, self.documents.document, self
         )
+        self.composer.travel_with(self.documents, self.autosave)
         self.recovering = Recovering(self, self.application.recovery)
         self.command_table = COMMANDS
         self.commands = fill_menus(self)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 _TOP_PX, _FOOT_PX = 52, 96
 _NOTES_PX = 560
+# The buttons and a colour bar side by side.
+_BESIDE_PX = 640
 # Beside a sentence in the middle stand the colour bars.
 _SIDE_PX = 186
 _LEFT_TOP = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
@@ -81,7 +83,7 @@ class CortexPanel(QWidget):
         self._hover.setObjectName("hint")
         self._hover.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._hover.hide()
-        self.setMinimumSize(320, 220)
+        self.setMinimumSize(280, 150)
         self._connect()
         self._show_overlays()
 
@@ -339,7 +341,9 @@ class CortexPanel(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        self.colour_bars.make_room(self.height() - _FOOT_PX)
+        # Beside the buttons there is no room for a bar on a narrow cortex; it goes below them.
+        above = _TOP_PX if self.width() < _BESIDE_PX else 0
+        self.colour_bars.make_room(self.height() - _FOOT_PX, above)
         self.controls.make_room(self.width())
         self._fit_notes()
         if self.layers.isVisible():

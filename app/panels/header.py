@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout
 
 from app.concept_box import ConceptBox
 from app.concept_choices import READING_TIPS, READINGS, Offered
@@ -18,6 +18,8 @@ from app.widgets import MenuButton
 _FLOORS_PCT = (0.0, 5.0, 10.0, 20.0, 30.0, 40.0)
 # Below this width chips say less.
 _ROOMY_PX = 1400
+# Below this one the concept has a row of its own.
+_NARROW_PX = 1080
 
 
 class HeaderPanel(QFrame):
@@ -52,15 +54,32 @@ class HeaderPanel(QFrame):
         self._connect()
 
     def _lay_out(self) -> None:
-        row = QHBoxLayout(self)
-        row.setContentsMargins(12, 8, 12, 8)
-        row.setSpacing(6)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(12, 8, 12, 8)
+        column.setSpacing(6)
+        self._rows = QHBoxLayout(), QHBoxLayout()
+        for row in self._rows:
+            row.setSpacing(6)
+            column.addLayout(row)
+        self._arrange(is_narrow=False)
+
+    def _arrange(self, is_narrow: bool) -> None:
+        """Put everything into one row, or on a narrow window the concept into one of its own."""
+        self._is_narrow = is_narrow
+        first, second = self._rows
+        for row in self._rows:
+            while row.count():
+                row.takeAt(0)
         for widget in (self._subject, self._space, self._version, self._badge):
-            row.addWidget(widget)
-        row.addWidget(self.box, 1)
+            first.addWidget(widget)
+        if is_narrow:
+            first.addStretch(1)
+        asked = second if is_narrow else first
+        asked.addWidget(self.box, 1)
         for chip in (self.reading, self.statistic, self._floor):
-            row.addWidget(chip)
-        row.addWidget(self._figure)
+            asked.addWidget(chip)
+        first.addWidget(self._figure)
+        self.box.set_narrow(is_narrow)
 
     def _connect(self) -> None:
         self._subject.chosen.connect(lambda v: self.wanted.emit({"subject": v}))
@@ -89,6 +108,8 @@ class HeaderPanel(QFrame):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        if self._is_narrow != (self.width() < _NARROW_PX):
+            self._arrange(self.width() < _NARROW_PX)
         was_roomy = event.oldSize().width() >= _ROOMY_PX
         if self._view is not None and was_roomy != self._is_roomy:
             self._name_chips(self._view)

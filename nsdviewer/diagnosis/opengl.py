@@ -12,7 +12,9 @@ from pathlib import Path
 from nsdviewer.diagnosis.surroundings import remote_session
 
 HARDWARE, SOFTWARE = "hardware", "software"
-_TIMEOUT_S = 30.0
+NO_ANSWER = "OpenGL did not answer"
+# A busy machine loads the drawing library for half a minute.
+_TIMEOUT_S = 90.0
 _SOFTWARE_NAMES = ("llvmpipe", "softpipe", "swrast", "swiftshader", "software", "basic render")
 _FACTS = re.compile(r"OpenGL (vendor|renderer|version) string:\s*(.+)")
 _ADVICE = {
@@ -76,7 +78,7 @@ def examine_opengl(timeout_s: float = _TIMEOUT_S) -> OpenGL:
         theirs.close()
         try:
             if not ours.poll(timeout_s):
-                return OpenGL(_why_not(f"OpenGL did not answer within {timeout_s:.0f} s"))
+                return OpenGL(_why_not(f"{NO_ANSWER} within {timeout_s:.0f} s"))
             found = OpenGL(**ours.recv())
         except (EOFError, OSError):
             child.join(timeout=5)
