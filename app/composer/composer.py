@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
+from app.documents import Part
+from nsdviewer.errors import NsdViewerError
 from nsdviewer.state import Page
 
 if TYPE_CHECKING:
+    from app.autosave import Autosave
     from app.composer.window import ComposerWindow
+    from app.documents import Documents
     from app.view import View
     from app.window import MainWindow
 
@@ -32,6 +36,8 @@ class FigureComposer(QObject):
         super().__init__(main)
         self._main = main
         self._page: Page | None = None
+        # Came with a session, and the person has not seen which files it opens.
+        self._is_unseen = False
         self.window: ComposerWindow | None = None
         main.controller.viewChanged.connect(self._hear)
 
@@ -59,6 +65,9 @@ class FigureComposer(QObject):
     def open(self) -> None:
         """Show the composer, with a good page of the present view where there is none."""
         view = self._main.controller.view
+        if self._is_unseen and self._page is not None and not self._agrees(self._page):
+            return
+        self._is_unseen = False
         if self._page is None and self.window is None:
             if view is None:
                 return
@@ -75,6 +84,50 @@ class FigureComposer(QObject):
         self.open()
         if self.window is not None:
             self.window.files.open(path)
+
+    # --- with a session ----------------------------------------------------------------------
+
+    def travel_with(self, documents: Documents, autosave: Autosave) -> None:
+        """Have the page kept with the window's sessions."""
+        documents.parts["page"] = Part(self.page_values, self.take_values)
+        self.pageChanged.connect(autosave.note)
+
+    def page_values(self) -> dict[str, Any] | None:
+        """Return the page as JSON values, for a session to keep; None where there is none."""
+        page = self.page
+        return page.to_dict() if page is not None else None
+
+    def take_values(self, values: dict[str, Any] | None) -> None:
+        """Take what a session kept; what cannot be read is said, and the window goes on.
+
+        Where it kept none, the page that is here stays: it has a state of its own, and says so.
+        """
+        if values is None:
+            return
+        try:
+            page = Page.from_dict(values)
+        except NsdViewerError as error:
+            self._main.show_error(str(error), "")
+            return
+        is_shown = self.window is not None and self.window.isVisible()
+        if is_shown and not self._agrees(page):
+            return
+        self._is_unseen = not is_shown
+        self.page = page
+
+    def _agrees(self, page: Page) -> bool:
+        """Ask where a page opens files that the window has not opened."""
+        from app.composer.page_files import agrees_to, strange_paths
+
+        view = self._main.controller.view
+        try:
+            strange = strange_paths(page, view.state if view is not None else None)
+        except NsdViewerError as error:
+            self._main.show_error(str(error), "")
+            return False
+        return agrees_to(self._main, "The figure of this session", strange)
+
+    # --- the end -----------------------------------------------------------------------------
 
     def close(self) -> None:
         """Close for good: the window goes, and what is drawn is given up."""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QMessageBox, QWidget
 
 from app import questions
 from app.tasks import Lane
@@ -62,21 +63,10 @@ class PageFiles:
         except NsdViewerError as error:
             self._window.say_error(str(error))
             return
-        if strange and not self._agrees(path, strange):
+        if not agrees_to(self._window, path.name, strange):
             return
         self.path, self._saved = path, page
         self._window.show_page(page)
-
-    def _agrees(self, path: Path, strange: tuple[str, ...]) -> bool:
-        box = QMessageBox(self._window)
-        box.setWindowTitle("Open a page")
-        box.setText(f"{path.name} opens files that this window does not show. Open them?")
-        shown = "\n".join(name[:200] for name in strange[:12])
-        more = f"\n… and {len(strange) - 12} more" if len(strange) > 12 else ""
-        box.setInformativeText(shown + more)
-        box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
-        box.setDefaultButton(QMessageBox.StandardButton.Cancel)
-        return box.exec() == QMessageBox.StandardButton.Open
 
     # --- saving ------------------------------------------------------------------------------
 
@@ -168,6 +158,22 @@ class PageFiles:
     def _start(self, name: str = "") -> str:
         folder = self.path.parent if self.path is not None else Path.home()
         return str(folder / name)
+
+
+def agrees_to(parent: QWidget, name: str, strange: tuple[str, ...]) -> bool:
+    """Ask whether the paths that a page names may be opened; none is no question."""
+    if not strange:
+        return True
+    box = QMessageBox(parent)
+    box.setWindowTitle("Open a page")
+    box.setTextFormat(Qt.TextFormat.PlainText)
+    box.setText(f"{name} opens files that this window has not opened. Open them?")
+    shown = "\n".join(path[:200] for path in strange[:12])
+    more = f"\n… and {len(strange) - 12} more" if len(strange) > 12 else ""
+    box.setInformativeText(shown + more)
+    box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
+    box.setDefaultButton(QMessageBox.StandardButton.Cancel)
+    return box.exec() == QMessageBox.StandardButton.Open
 
 
 def command_of(path: Path) -> str:
