@@ -39,7 +39,7 @@ class ConceptMenu(MenuButton):
         menu.clear()
         save = menu.addAction(f"save '{_short(self.expression)}' as …")
         save.setEnabled(bool(self.expression))
-        save.triggered.connect(lambda: self._ask_name())
+        save.triggered.connect(lambda: self.ask_name())
         if saved:
             _head(menu, "saved")
             for name, expression in saved.items():
@@ -62,7 +62,8 @@ class ConceptMenu(MenuButton):
         action = menu.addAction(text.replace("&", "&&"))
         action.triggered.connect(lambda _=False, e=expression: self.taken.emit(e))
 
-    def _ask_name(self) -> None:
+    def ask_name(self) -> None:
+        """Ask for a name, and keep the concept under it."""
         name = questions.ask_text(
             self, "Save the concept", f"Name for '{_short(self.expression)}':"
         )

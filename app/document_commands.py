@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QMenu
 
-from app import asking
+from app import questions
 from app.documents import KINDS
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def open_document(window: MainWindow) -> None:
     """Ask for a session, a saved view or a figure, and open it."""
-    path = asking.ask_file(window, "Open a session or a saved view", KINDS)
+    path = questions.ask_file(window, "Open a session or a saved view", KINDS)
     if path is not None:
         window.open(path)
 

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app import asking
+from app import questions
 from nsdviewer.state.named_paths import NamedPath, PathUse, below
 
 if TYPE_CHECKING:
@@ -124,9 +124,9 @@ class RelocateDialog(QDialog):
     def _browse(self, each: NamedPath) -> None:
         title = f"Where is the {each.use.value}?"
         found = (
-            asking.ask_folder(self, title)
+            questions.ask_folder(self, title)
             if each.use is PathUse.ROOT
-            else asking.ask_file(self, title, "All files (*)")
+            else questions.ask_file(self, title, "All files (*)")
         )
         if found is not None:
             self.fields[each].setText(str(found))

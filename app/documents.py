@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtWidgets import QDialog
 
-from app import asking
+from app import questions
 from app.document_dialogs import RelocateDialog, TrustDialog
 from app.recovery import write_document
 from app.tasks import Lane
@@ -323,7 +323,7 @@ class Documents(QObject):
         if self._controller.view is None:
             return
         start = str(self.file or Path(self.name).with_suffix(".json"))
-        path = asking.ask_new_file(self._window, "Save the session", KINDS, start)
+        path = questions.ask_new_file(self._window, "Save the session", KINDS, start)
         if path is not None:
             self.save_to(path if path.suffix else path.with_suffix(".json"))
 

@@ -6,13 +6,11 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QTimer
 from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QDialog
+from PySide6.QtWidgets import QDialog, QMenu
 
 from app.commands import COMMANDS
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QMenu
-
     from app.commands import Command
     from app.window import MainWindow
 
@@ -34,7 +32,7 @@ def fill_menus(window: MainWindow) -> dict[str, QAction]:
         action.setShortcut(QKeySequence(command.shortcut))
         action.setCheckable(command.checked is not None)
         made[command.name] = action
-    Actions(window, made)
+    Actions(window, made, menus)
     return made
 
 
@@ -42,28 +40,29 @@ def _menu_of(window: MainWindow, menus: dict[str, QMenu], path: str) -> QMenu:
     """Return the menu of a path such as ``View/Slices``, made where it is not there yet."""
     if path not in menus:
         outer, _, title = path.rpartition("/")
-        if outer:
-            menus[path] = _menu_of(window, menus, outer).addMenu(title)
-        else:
-            menus[path] = window.menuBar().addMenu(title)
+        holder = _menu_of(window, menus, outer) if outer else window.menuBar()
+        menus[path] = QMenu(title, holder)
         menus[path].setToolTipsVisible(True)
+        holder.addMenu(menus[path])
     return menus[path]
 
 
 class Actions(QObject):
     """Keeps the actions of the menus as the window is: what can be done, what is chosen."""
 
-    def __init__(self, window: MainWindow, actions: dict[str, QAction]) -> None:
+    def __init__(
+        self, window: MainWindow, actions: dict[str, QAction], menus: dict[str, QMenu]
+    ) -> None:
         super().__init__(window)
         self.setObjectName("actions")
-        self._window, self._actions = window, actions
+        # Menus are held here: what Qt alone holds, Python may forget and take with it.
+        self._window, self._actions, self._menus = window, actions, menus
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._pause.timeout.connect(self.refresh)
         for command in COMMANDS:
             actions[command.name].triggered.connect(lambda _=False, c=command: self._run(c))
-        for menu in {id(a.parent()): a.parent() for a in actions.values()}.values():
-            if hasattr(menu, "aboutToShow"):
-                menu.aboutToShow.connect(self.refresh)
+        for menu in menus.values():
+            menu.aboutToShow.connect(self.refresh)
         window.controller.viewChanged.connect(self._note)
         window.installEventFilter(self)
         self.refresh()

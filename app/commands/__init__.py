@@ -6,15 +6,35 @@ of them, and a further table one line here.
 
 from __future__ import annotations
 
-from app.commands import edit, figure, file, jobs, models, trials, view
+from app.commands import (
+    bench,
+    concept,
+    copy,
+    data,
+    edit,
+    figure,
+    file,
+    jobs,
+    layers,
+    models,
+    slices,
+    trials,
+    view,
+)
 from app.commands import help as help_
 from app.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
     *file.COMMANDS,
     *edit.COMMANDS,
-    *view.COMMANDS,
+    *copy.COMMANDS,
+    *data.COMMANDS,
     *trials.COMMANDS,
+    *bench.COMMANDS,
+    *concept.COMMANDS,
+    *view.COMMANDS,
+    *layers.COMMANDS,
+    *slices.COMMANDS,
     *models.COMMANDS,
     *jobs.COMMANDS,
     *figure.COMMANDS,

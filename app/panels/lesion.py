@@ -62,14 +62,14 @@ class LesionPanel(QFrame):
         self.reset.clicked.connect(lambda: self.wanted.emit({"scaling": ()}))
         self.add = RegionMenu()
         self.add.chosen.connect(self.add_region)
-        self.add.expressionWanted.connect(self._ask_expression)
+        self.add.expressionWanted.connect(self.ask_expression)
         self._empty = small(_EMPTY)
         self._empty.setWordWrap(True)
         self._error = small("", "note")
         self._error.setWordWrap(True)
         self.facts = LesionFacts()
         self.trip = RoundTripPart()
-        self.trip.agreementWanted.connect(self._show_agreement)
+        self.trip.agreementWanted.connect(self.show_agreement)
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -127,7 +127,8 @@ class LesionPanel(QFrame):
             scaling = (*self._view.state.scaling, (name, _FIRST_FACTOR))
             self.wanted.emit({"scaling": scaling})
 
-    def _ask_expression(self) -> None:
+    def ask_expression(self) -> None:
+        """Ask for a ROI expression, and silence it."""
         said = questions.ask_text(
             self, "Scale a region", "ROI expression, for example lh.FFA-1 | OFA:"
         )
@@ -170,7 +171,8 @@ class LesionPanel(QFrame):
             (row.name, 1.0 if row.name in self._kept else row.slider.factor()) for row in self.rows
         )
 
-    def _show_agreement(self, on: bool) -> None:
+    def show_agreement(self, on: bool) -> None:
+        """Lay the agreement of the round trip over the cortex, or take it away."""
         if self._view is None:
             return
         state = self._view.state

@@ -29,7 +29,7 @@ class SlicesPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._view: View | None = None
-        self._has_crosshair = True
+        self.has_crosshair = True
         self._voxel_mm: tuple[Workspace, float] | None = None
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
@@ -66,7 +66,7 @@ class SlicesPanel(QWidget):
             shape=view.workspace.grid,
             voxel_mm=self._edge_mm(view.workspace),
             anatomy_mm=cursor.anatomy_mm if cursor is not None and here else None,
-            has_crosshair=self._has_crosshair,
+            has_crosshair=self.has_crosshair,
         )
         pictures = view.scene.slices or (None, None, None)
         for slice_view, picture in zip(self.views, pictures, strict=True):
@@ -85,7 +85,7 @@ class SlicesPanel(QWidget):
         self.menu.offer(
             [(f"on the {name}", each, each is state.underlay, True)
              for each, name in _UNDERLAYS.items()]
-            + [(_CROSSHAIR, _CROSSHAIR, self._has_crosshair, True),
+            + [(_CROSSHAIR, _CROSSHAIR, self.has_crosshair, True),
                (_LARGER, _LARGER, False, state.slice_zoom < _MOST_ZOOM),
                (_WHOLE, _WHOLE, state.slice_zoom == 1, True)]
         )  # fmt: skip
@@ -115,7 +115,7 @@ class SlicesPanel(QWidget):
 
     def toggle_crosshair(self) -> None:
         """Show or hide the cross at the cursor."""
-        self._has_crosshair = not self._has_crosshair
+        self.has_crosshair = not self.has_crosshair
         if self._view is not None:
             self._show_menu(self._view)
             self._draw(self._view)

@@ -255,6 +255,11 @@ class TrialsPanel(QFrame):
         if self._view is not None:
             self.wanted.emit({"trials": self._view.state.trials[:1]})
 
+    def current_list(self) -> QAbstractItemView:
+        """Return the grid or the table, whichever the trials are listed in."""
+        is_grid = self._view is None or self._view.state.trials_as is TrialsAs.GRID
+        return self.list if is_grid else self.sheet
+
     def _current_row(self) -> int | None:
         row = self.list.currentIndex().row()
         return row if 0 <= row < self.model.rowCount() else None
