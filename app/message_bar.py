@@ -69,9 +69,13 @@ class MessageBar(QFrame):
     def offer(self, sentence: str, text: str, act: Callable[[], object], icon_colour: str) -> None:
         """Say something that one click answers; it goes with the click."""
         self.show_message(sentence, "", icon_colour)
+        self.add_action(text, act)
+
+    def add_action(self, text: str, act: Callable[[], object]) -> None:
+        """Put a button beside the sentence that is shown; both go with the click."""
         self._on_action = act
         self.action.setText(text)
-        self.action.setAccessibleName(f"{text}: {sentence}")
+        self.action.setAccessibleName(f"{text}: {self.sentence.text()}")
         self.action.show()
 
     def _act(self) -> None:

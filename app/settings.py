@@ -41,6 +41,8 @@ class Settings:
         State of the last view as JSON values, None before the first one.
     opengl
         Cached answer of the OpenGL probe by machine key.
+    follows_system_theme
+        Whether no person has chosen a theme yet.
     training_folder
         Run folder of the training watched last; "" before the first.
     concept_history, saved_concepts
@@ -52,6 +54,8 @@ class Settings:
     chosen_paths
         What a person chose or agreed to on this machine; a file that names something else is not
         followed without asking.
+    chosen_models
+        Model files and folders that the person added to the models manager, the last one first.
     moved_paths
         Where folders and files are today, by where sessions say they are.
     """
@@ -59,6 +63,7 @@ class Settings:
     path: Path | None = None
     last_state: dict[str, Any] | None = None
     theme: str = Theme.DARK.value
+    follows_system_theme: bool = True
     size: tuple[int, int] = (1440, 900)
     recent_roots: list[str] = field(default_factory=list)
     opengl: dict[str, str] = field(default_factory=dict)
@@ -68,6 +73,7 @@ class Settings:
     recent_commands: list[str] = field(default_factory=list)
     recent_files: list[str] = field(default_factory=list)
     chosen_paths: list[str] = field(default_factory=list)
+    chosen_models: list[str] = field(default_factory=list)
     moved_paths: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:

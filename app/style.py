@@ -73,6 +73,7 @@ QToolButton#flat:checked {{ background: {accent_wash}; }}
 QPushButton#primary {{ background: {accent}; border-color: {accent}; color: {on_accent};
     font-weight: 600; padding: 9px 18px; }}
 QPushButton#primary:hover {{ border-color: {text}; }}
+QPushButton#primary:disabled {{ background: {raised}; border-color: {border}; color: {faint}; }}
 QPushButton#large {{ padding: 9px 18px; }}
 
 QLineEdit {{ background: {raised}; border: 1px solid {border}; border-radius: 6px;
@@ -94,6 +95,14 @@ QFrame#popover {{ background: {panel}; border: 1px solid {border}; }}
 QTableView {{ background: transparent; border: none; outline: none; font-size: 12px; }}
 QTableView::item {{ padding: 0 5px; border: none; }}
 QTableView::item:selected {{ background: {accent_wash}; color: {text}; }}
+QTreeWidget#models {{ background: {panel}; border: 1px solid {border}; border-radius: 8px;
+    outline: none; padding: 4px; }}
+QTextEdit#wrapped {{ background: transparent; border: none; padding: 0; }}
+QTreeWidget#models:focus {{ border-color: {accent}; }}
+QTreeWidget#models::item {{ padding: 4px 2px; border: none; }}
+QTreeWidget#models::item:selected {{ background: {accent_wash}; color: {text}; }}
+QTreeWidget#models::branch:selected {{ background: {accent_wash}; }}
+QSplitter#models::handle {{ background: transparent; }}
 QHeaderView {{ background: transparent; border: none; }}
 QHeaderView::section {{ background: transparent; color: {muted}; border: none; font-size: 11px;
     border-bottom: 1px solid {border}; padding: 3px 5px; }}
@@ -130,6 +139,8 @@ QProgressBar::chunk {{ background: {accent}; border-radius: 3px; }}
 QFrame#message {{ background: {warning_wash}; border-bottom: 1px solid {warning}; }}
 QPlainTextEdit {{ background: {canvas}; border: 1px solid {border}; border-radius: 6px;
     font-family: "DejaVu Sans Mono", monospace; font-size: 11px; }}
+QTextBrowser {{ background: {panel}; border: 1px solid {border}; border-radius: 6px;
+    padding: 6px 18px; font-size: 14px; }}
 """
 
 
@@ -170,6 +181,8 @@ def application_palette(theme: Theme) -> QPalette:
         QPalette.ColorRole.PlaceholderText: colours.muted,
         QPalette.ColorRole.ToolTipBase: colours.raised,
         QPalette.ColorRole.ToolTipText: colours.text,
+        QPalette.ColorRole.Link: colours.accent,
+        QPalette.ColorRole.LinkVisited: colours.accent,
         QPalette.ColorRole.Highlight: colours.accent,
         QPalette.ColorRole.HighlightedText: colours.window,
     }

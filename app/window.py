@@ -34,6 +34,7 @@ from app.layout import SMALLEST_PX, lay_out
 from app.memory import share_one_arena
 from app.menus import fill_menus
 from app.message_bar import MessageBar
+from app.models_desk import ModelsDesk
 from app.offer_bar import OfferBar
 from app.panels.bars import BarsPanel
 from app.panels.bench import BenchPanel
@@ -145,6 +146,7 @@ class MainWindow(QMainWindow):
         self.message = MessageBar()
         self.offers = OfferBar()
         self.desk = JobDesk(self)
+        self.models = ModelsDesk(self)
         self.composer = FigureComposer(self)
         self.pages, self.workbench = lay_out(self)
         self.documents = Documents(self)
@@ -207,7 +209,12 @@ class MainWindow(QMainWindow):
         self.set_theme(Theme.LIGHT if self._theme is Theme.DARK else Theme.DARK)
 
     def set_theme(self, theme: Theme) -> None:
-        """Wear a theme; with a subject open it belongs to the view."""
+        """Wear a theme that a person chose; with a subject open it belongs to the view."""
+        self.settings.follows_system_theme = False
+        self.wear(theme)
+
+    def wear(self, theme: Theme) -> None:
+        """Wear a theme, chosen or the system's."""
         if self.controller.view is None:
             self._wear(theme)
         else:
@@ -236,6 +243,7 @@ class MainWindow(QMainWindow):
     def show_error(self, sentence: str, details: str) -> None:
         theme = self._theme or Theme.DARK
         self.message.show_message(sentence, details, style.palette_of(theme).text)
+        self.models.offer(sentence, details)
 
     def show_warning(self, sentence: str) -> None:
         self.show_error(sentence, "")

@@ -44,10 +44,12 @@ def list_embeddings(used: str, usual: str, named: Iterable[str]) -> list[ModelEn
 
 
 def _used(entry: ModelEntry, in_use: str, usual: str) -> ModelEntry:
+    is_usual = entry.value in (usual, in_use)
+    standing = entry.standing
+    if entry.value == in_use and standing is Standing.HERE:
+        standing = Standing.IN_USE
     value = "" if entry.value == usual else entry.value
-    if entry.value == in_use and entry.standing is Standing.HERE:
-        return replace(entry, value=value, standing=Standing.IN_USE)
-    return replace(entry, value=value)
+    return replace(entry, value=value, standing=standing, is_usual=is_usual)
 
 
 def _entry(name: str) -> ModelEntry:

@@ -36,6 +36,8 @@ class ModelEntry:
         Words of the nsdviewer command that makes it; empty where none does.
     download
         Name in the catalogue of downloads; "" where it is in none.
+    is_usual
+        Whether it is what this subject takes where nothing else is chosen.
     is_ours
         Whether its file lies in a cache of ours, so that it may be removed.
     """
@@ -56,6 +58,7 @@ class ModelEntry:
     scores: tuple[tuple[str, float], ...] = ()
     command: tuple[str, ...] = ()
     download: str = ""
+    is_usual: bool = False
     is_ours: bool = False
 
     @property
