@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from app import questions
 from app.download_dialog import DownloadDialog
+from app.model_links import leads_to_models
 from app.model_list import size_said
 from app.models_dialog import ModelsDialog
 from app.style import palette_of
@@ -29,14 +30,7 @@ if TYPE_CHECKING:
 _KINDS = "Models (*.safetensors *.pkl *.pt *.bin);;All files (*)"
 _MOST_CHOSEN = 50
 _ASK_TIMEOUT_S = 8.0
-# Which commands make models that are missing, as sentences name them.
-_MAKING = ("nsdviewer fit", "nsdviewer download", "nsdviewer import", "generator trained with")
 _HOME = ("root", "subject", "space", "version", "embedding", "decoder", "encoder", "generator")
-
-
-def leads_to_models(sentence: str) -> bool:
-    """Whether what a sentence advises is done in the models manager."""
-    return any(words in sentence for words in _MAKING)
 
 
 class ModelsDesk(QObject):

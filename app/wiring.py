@@ -55,6 +55,8 @@ def _connect_generators(window: MainWindow) -> None:
     bench.generatorFolderWanted.connect(lambda: asking.ask_generator_folder(window))
     bench.moreSeedsWanted.connect(window.show_gallery)
     bench.sheetWanted.connect(lambda: window.sheet.open_for(controller.view))
+    for panel in (bench, window.header, window.bars):
+        panel.models_link.clicked.connect(window.models.open)
     bench.cancelWanted.connect(lambda: controller.tasks.cancel("reconstruction"))
     controller.viewChanged.connect(gallery.show_view)
     gallery.wanted.connect(controller.request)

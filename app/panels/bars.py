@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.bar_chart import BarChart
+from app.model_links import ModelsLink
 from app.view import View, differs
 from app.widgets import ElidedLabel
 from nsdviewer.mapping.maps import UNITS
@@ -52,6 +53,7 @@ class BarsPanel(QFrame):
         self._hidden: set[str] = set()
         self._collection_of: dict[str, str] = {}
         self._view: View | None = None
+        self.models_link = ModelsLink()
         self.collections = QToolButton()
         self.collections.setText("ROIs ▾")
         self.collections.setObjectName("chip")
@@ -64,6 +66,7 @@ class BarsPanel(QFrame):
         top = QHBoxLayout()
         top.setSpacing(4)
         top.addWidget(self._unit, 1)
+        top.addWidget(self.models_link)
         top.addWidget(self.collections)
         column = QVBoxLayout(self)
         column.setContentsMargins(12, 8, 12, 8)
@@ -91,6 +94,8 @@ class BarsPanel(QFrame):
 
     def show_view(self, before: View | None, after: View) -> None:
         self._view = after
+        if differs(before, after, "concept_error", "test_error"):
+            self.models_link.show_for(after.concept_error, after.test_error)
         if after.scene is None or not differs(before, after, "scene", "intervals"):
             return
         if differs(before, after, "intervals") and after.intervals is not None:

@@ -22,6 +22,7 @@ from app.bench_row import RowSwitch, TileRow, is_outdated, tiles_of
 from app.bench_text import bare_title, explain_scores, painted_note, painted_reason, seen_note
 from app.bench_widgets import PaintedPicture, ScoreTile, SeenPictures, WordBar
 from app.generators import title_of
+from app.model_links import ModelsLink
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, Heading, MenuButton, NumberField, heading, small
 from nsdviewer.state import BenchRow
@@ -33,7 +34,7 @@ _SCORE_SHARES = (6, 4, 4, 4)
 _N_WORDS, _WORD_COLUMNS = 6, 2
 _LONGEST_TITLE = 14
 # What the menu of generators offers besides generators.
-_FILE, _FOLDER = object(), object()
+_FILE, _FOLDER, _MODELS = object(), object(), object()
 
 
 class BenchPanel(QFrame):
@@ -67,6 +68,7 @@ class BenchPanel(QFrame):
         self._seed.setObjectName("number")
         self._seed.setFixedWidth(44)
         self._seed.setToolTip("Seed of the generator; wheel and arrow keys change it")
+        self.models_link = ModelsLink()
         self.generator = MenuButton("Generator that paints", "chip")
         self.more_seeds = _chip("+", "More seeds of the same decoded embedding, and the way to "
                                 "the seen picture's own (Ctrl+G)")  # fmt: skip
@@ -98,7 +100,9 @@ class BenchPanel(QFrame):
         column.addLayout(scores)
         column.addLayout(_line(self.switch, None, self.more_seeds, self.sheet))
         column.addWidget(self.row)
-        column.addLayout(_line(self.generator, None, small("seed"), self._seed, self._average))
+        column.addLayout(
+            _line(self.generator, self.models_link, None, small("seed"), self._seed, self._average)
+        )
         self._words_part = self._words()
         column.addWidget(self._words_part)
         column.addStretch()
@@ -193,6 +197,8 @@ class BenchPanel(QFrame):
             self.generatorFileWanted.emit()
         elif value is _FOLDER:
             self.generatorFolderWanted.emit()
+        elif value is _MODELS:
+            self.models_link.click()
         else:
             self.wanted.emit({"generator": value})
 
@@ -211,6 +217,7 @@ class BenchPanel(QFrame):
         offered += [
             ("a file …", _FILE, False, True),
             ("a diffusers folder …", _FOLDER, False, True),
+            ("all models …", _MODELS, False, True),
         ]
         self.generator.offer(offered)
         title = title_of(chosen)
@@ -284,6 +291,7 @@ class BenchPanel(QFrame):
             self.painted.set_rgb(preview.picture if preview is not None else picture)
         self.painted.set_painting(preview is not None)
         self.painted.say(painted_reason(view))
+        self.models_link.show_for(painted_reason(view), view.reconstruction_fault)
         self._painted_note.setText(painted_note(view))
 
 

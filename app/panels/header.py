@@ -10,6 +10,7 @@ from app.concept_box import ConceptBox
 from app.concept_choices import READING_TIPS, READINGS, Offered
 from app.concept_memory import ConceptMemory
 from app.icons import themed_icon
+from app.model_links import ModelsLink
 from app.statistic_menu import StatisticMenu
 from app.style import palette_of
 from app.view import View, differs, state_differs
@@ -41,6 +42,7 @@ class HeaderPanel(QFrame):
         self._badge.setToolTip("The responses of this subject were invented by a simulator.")
         self.box = ConceptBox()
         self.concept, self.note = self.box.line, self.box.note
+        self.models_link = ModelsLink()
         self.reading = MenuButton("Reading of the concept")
         self.statistic = StatisticMenu()
         self._floor = MenuButton("Floor of the noise ceiling: less reliable voxels are not shown")
@@ -76,7 +78,7 @@ class HeaderPanel(QFrame):
             first.addStretch(1)
         asked = second if is_narrow else first
         asked.addWidget(self.box, 1)
-        for chip in (self.reading, self.statistic, self._floor):
+        for chip in (self.models_link, self.reading, self.statistic, self._floor):
             asked.addWidget(chip)
         first.addWidget(self._figure)
         self.box.set_narrow(is_narrow)
@@ -131,6 +133,8 @@ class HeaderPanel(QFrame):
         if state_differs(before, after, "theme"):
             self._figure.setIcon(themed_icon("figure", palette_of(after.state.theme).text))
         self.box.show_view(before, after)
+        if differs(before, after, "concept_error", "test_error"):
+            self.models_link.show_for(after.concept_error, after.test_error)
 
     def _offer_homes(self, view: View) -> None:
         state, choices = view.state, view.choices
