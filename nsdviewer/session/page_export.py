@@ -252,7 +252,9 @@ def _arrays(workspace: Workspace, state: ViewState, known: dict[object, Any]) ->
         voxel=None, vertex=None, trials=state.trials if needs_trials else (),
     )  # fmt: skip
     if asked not in known:
-        known[asked] = arrays_of(workspace, asked, map_of(workspace, asked))
+        known[asked] = arrays_of(
+            workspace, asked, map_of(workspace, asked), with_bars=False
+        )
     arrays: SceneArrays = known[asked]
     return arrays
 

@@ -103,8 +103,16 @@ def scene_of_map(workspace: Workspace, state: ViewState, shown_map: ConceptMap |
     return resolve(state, arrays_of(workspace, state, shown_map))
 
 
-def arrays_of(workspace: Workspace, state: ViewState, shown_map: ConceptMap | None) -> SceneArrays:
-    """Compute what a state's scene is made of, but for its map; what cannot be is a notice."""
+def arrays_of(
+    workspace: Workspace, state: ViewState, shown_map: ConceptMap | None, with_bars: bool = True
+) -> SceneArrays:
+    """Compute what a state's scene is made of, but for its map; what cannot be is a notice.
+
+    Parameters
+    ----------
+    with_bars
+        Whether anybody looks at the regions' bars; their intervals take longest of all.
+    """
     reconstruction: Reconstruction | None = None
     trip: RoundTrip | None = None
     faults: tuple[str, ...] = ()
@@ -119,7 +127,7 @@ def arrays_of(workspace: Workspace, state: ViewState, shown_map: ConceptMap | No
         except NsdViewerError as error:
             faults = (*faults, str(error))
     maps = layer_maps(workspace, state, trip)
-    bars = drawn_bars(workspace, state, shown_map)
+    bars = drawn_bars(workspace, state, shown_map) if with_bars else ()
     arrays = collect(workspace, state, shown_map, reconstruction, maps, bars)
     return replace(arrays, notices=(*arrays.notices, *faults))
 
