@@ -6,16 +6,15 @@ from pathlib import Path
 
 from nsdviewer.cli.assess_command import add_assess
 from nsdviewer.cli.download_command import add_download
+from nsdviewer.cli.figure_command import add_figure
 from nsdviewer.cli.import_command import add_import
 from nsdviewer.cli.job_command import add_job
 from nsdviewer.cli.model_options import add_models
 from nsdviewer.cli.options import Commands, add_embedding, add_subject, when_asked
 from nsdviewer.cli.paint_command import add_paint
-from nsdviewer.cli.state_options import add_state
 from nsdviewer.cli.train_command import add_train
 from nsdviewer.cli.transform_command import add_transform
 from nsdviewer.cli.verify_command import add_verify
-from nsdviewer.rendering.view_kinds import ExportedView
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -103,30 +102,7 @@ def _add_data(commands: Commands) -> None:
 
 
 def _add_views(commands: Commands) -> None:
-    figure = commands.add_parser("figure", help="write a saved view again, drawn or as numbers")
-    add_state(figure)
-    figure.add_argument(
-        "-o",
-        "--out",
-        type=Path,
-        required=True,
-        help=".png, .svg, .pdf; numbers as .nii.gz, .func.gii, .mgz, .csv",
-    )
-    figure.add_argument(
-        "--view",
-        choices=[v.value for v in ExportedView],
-        default="figure",
-        help="which part of the window",
-    )
-    figure.add_argument("--scale", type=float, default=1.0, help="1 is 300 dots to the inch")
-    figure.add_argument(
-        "--layer",
-        default="",
-        metavar="SOURCE",
-        help="the layer whose numbers are written; the topmost where left out",
-    )
-    figure.set_defaults(run=when_asked("view_commands", "run_figure"))
-
+    add_figure(commands)
     doctor = commands.add_parser(
         "doctor",
         help="what a bug report needs: versions, display, OpenGL, devices, folders, faults",

@@ -2,15 +2,12 @@
 
 import argparse
 
-from nsdviewer.cli.state_options import state_from
 from nsdviewer.errors import RequestError
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.rendering.figure import export_figure
-from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest, format_for
 from nsdviewer.session.demo import make_demo, simulate_subjects
 from nsdviewer.session.scenes import scene_of
 from nsdviewer.session.session import open_workspace as open_state
-from nsdviewer.session.view_export import export_view
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
@@ -41,17 +38,4 @@ def run_simulate(arguments: argparse.Namespace) -> int:
         arguments.sessions,
     )
     print(arguments.out)
-    return 0
-
-
-def run_figure(arguments: argparse.Namespace) -> int:
-    """Write a view of a saved state, drawn or as numbers, by the output's suffix."""
-    state = state_from(arguments)
-    request = ExportRequest(
-        ExportedView(arguments.view), arguments.out, arguments.scale, arguments.layer
-    )
-    # Nothing is loaded for a file that cannot be.
-    format_for(request.view, request.path)
-    for path in export_view(open_state(state), state, request, StreamProgress()):
-        print(path)
     return 0

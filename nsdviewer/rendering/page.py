@@ -178,7 +178,7 @@ def _draw_foot(canvas: PageCanvas, drawing: PageDrawing) -> None:
     lowest = max((p.panel.y_mm + p.panel.height_mm for p in drawing.panels), default=0.0)
     line_mm = FOOT_PT * MM_PER_POINT * LINE_SPACING
     room = int((bottom - lowest) / line_mm)
-    lines = canvas.wrapped("   |   ".join(drawing.said), FOOT_PT, width, max(room, 1))
+    lines = canvas.wrapped(" | ".join(drawing.said), FOOT_PT, width, max(room, 1))
     canvas.text(left, bottom, "\n".join(lines), FOOT_PT, palette.muted, va="bottom")
 
 

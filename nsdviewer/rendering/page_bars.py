@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
 
 from nsdviewer.errors import RequestError
 from nsdviewer.mapping.maps import UNITS
@@ -96,7 +97,7 @@ def draw_bars(canvas: PageCanvas, box: Box, content: Bars, points: float) -> Non
         span = x_of(bar.mean_psc - less), x_of(bar.mean_psc + more)
         canvas.line(span, (middle, middle), palette.text, _ERROR_PT)
         name = canvas.shortened(bar.name, points, axes.x - box.x - 1.2)
-        canvas.text(axes.x - 1.2, middle, name, points, ha="right", va="center_baseline")
+        canvas.text(axes.x - 1.2, middle, name, points, ha="right", va="center")
     canvas.line((x_of(0), x_of(0)), (axes.y, axes.bottom), palette.muted, _AXIS_PT)
     canvas.line((axes.x, axes.right), (axes.bottom, axes.bottom), palette.border, _AXIS_PT)
     for tick in ticks:
@@ -188,16 +189,16 @@ def _draw_upright(
         canvas.line((strip.right, strip.right + 0.5), (at, at), canvas.palette.muted, _AXIS_PT)
         canvas.text(
             strip.right + 0.9, at, number(value, bar.low < 0), points, canvas.palette.muted,
-            va="center_baseline",
+            va="center",
         )  # fmt: skip
     for value in _thresholds(bar):
         at = strip.bottom - (value - bar.low) / (bar.high - bar.low) * strip.height
         canvas.line((strip.x, strip.right), (at, at), canvas.palette.text, _AXIS_PT)
 
 
-def _steps(bar: ColourBar, n: int) -> np.ndarray:
+def _steps(bar: ColourBar, n: int) -> NDArray[np.uint8]:
     """Return (n, 3) colours from the low to the high end."""
-    return bar.rgb[np.rint(np.linspace(0, len(bar.rgb) - 1, n)).astype(int)]
+    return np.asarray(bar.rgb[np.rint(np.linspace(0, len(bar.rgb) - 1, n)).astype(int)])
 
 
 def _thresholds(bar: ColourBar) -> list[float]:

@@ -26,8 +26,8 @@ POINTS_PER_INCH = 72.0
 MM_PER_POINT = MM_PER_INCH / POINTS_PER_INCH
 # Of letters, from line to line.
 LINE_SPACING = 1.3
-# Of the height of letters, above and below the line they stand on.
-_ASCENT, _DESCENT = 0.78, 0.24
+# Of the size of letters: from their line to their top, middle and bottom.
+_ASCENT, _MIDDLE, _DESCENT = 0.78, 0.36, 0.24
 _FALLBACK_FONT = "DejaVu Sans"
 
 
@@ -87,7 +87,7 @@ class PageCanvas:
             # A hair more than whole, because the canvas is cut to whole pixels.
             size = (np.maximum(np.rint(size / MM_PER_INCH * dpi), 1) + 1e-3) / dpi * MM_PER_INCH
         self.figure = Figure(figsize=tuple(size / MM_PER_INCH), dpi=dpi, facecolor="none")
-        self._measure = FigureCanvasAgg(self.figure).get_renderer
+        self._measure: Any = FigureCanvasAgg(self.figure).get_renderer
         self.size = float(size[0]), float(size[1])
         self._n_drawn = 0
         self.axes = self.figure.add_axes((0, 0, 1, 1), facecolor="none")
@@ -178,21 +178,32 @@ class PageCanvas:
         )  # fmt: skip
 
     def text(
-        self, x: float, y: float, text: str, points: float, colour: str = "", **more: Any
-    ) -> None:
-        """Write text; what looks like mathematics stays as it was typed.
+        self, x: float, y: float, text: str, points: float, colour: str = "", va: str = "baseline",
+        **more: Any,
+    ) -> None:  # fmt: skip
+        """Write lines of text; what looks like mathematics stays as it was typed.
 
-        Its top and bottom are those of the font, not of the letters that happen to be in it, so that
-        neighbours stand on one line.
+        Parameters
+        ----------
+        va
+            Whether `y` is the ``baseline`` of the first line, or ``top``, ``center`` or ``bottom``
+            of all. These are the font's, whatever letters there are, so that neighbours stand on
+            one line.
         """
-        if more.get("va") == "top":
-            y, more["va"] = y + _ASCENT * points * MM_PER_POINT, "baseline"
-        elif more.get("va") == "bottom" and "\n" not in text:
-            y, more["va"] = y - _DESCENT * points * MM_PER_POINT, "baseline"
-        self.axes.text(
-            x, y, text, fontsize=points, color=colour or self.palette.text, parse_math=False,
-            linespacing=LINE_SPACING, zorder=self._on_top(), **more,
-        )  # fmt: skip
+        lines = text.split("\n")
+        letters, pitch = points * MM_PER_POINT, points * MM_PER_POINT * LINE_SPACING
+        above = (len(lines) - 1) * pitch
+        y += {
+            "baseline": 0.0,
+            "top": _ASCENT * letters,
+            "center": _MIDDLE * letters - above / 2,
+            "bottom": -_DESCENT * letters - above,
+        }[va]
+        for k, line in enumerate(lines):
+            self.axes.text(
+                x, y + k * pitch, line, fontsize=points, color=colour or self.palette.text,
+                va="baseline", parse_math=False, zorder=self._on_top(), **more,
+            )  # fmt: skip
 
     def text_width(self, text: str, points: float, weight: str = "normal") -> float:
         """Return how wide one line of text is, in mm."""

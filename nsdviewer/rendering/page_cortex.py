@@ -89,7 +89,7 @@ def _project(
     px_per_mm = height / (2 * camera[9])
     axes = np.stack(camera_axes(camera))
     from_focal = (segments.astype(np.float64) - np.array(camera[3:6])) @ axes.T
-    found = np.empty_like(from_focal)
+    found: NDArray[np.float64] = np.empty_like(from_focal)
     found[..., 0] = width / 2 + from_focal[..., 0] * px_per_mm
     found[..., 1] = height / 2 - from_focal[..., 1] * px_per_mm
     found[..., 2] = from_focal[..., 2]

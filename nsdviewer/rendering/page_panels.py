@@ -23,6 +23,7 @@ _OUTLINE_PT, _BORDER_PT, _CURSOR_PT = 0.5, 0.45, 0.4
 # Small print in parts of the page's letters, but legible.
 _SMALL, _REGION, _LEAST_PT = 0.8, 0.7, 4.0
 _SLICE_GAP_MM = 1.0
+_VOXEL_MM = (80.0, 60.0)
 # On a slice the ground is the volume's black, in both themes.
 _ON_SLICE = "#c8d0da"
 _SLICE_OUTLINE = "#fafafa"
@@ -176,12 +177,16 @@ def _draw_slice(canvas: PageCanvas, box: Box, one: SlicePicture, gid: str) -> No
     upright = np.array([[place.x + x, place.y], [place.x + x, place.bottom]])
     level = np.array([[place.x, place.y + y], [place.right, place.y + y]])
     canvas.lines([upright, level], canvas.palette.accent, _CURSOR_PT, place, f"{gid}-cursor")
-    points = small_pt(canvas)
-    canvas.text(place.x + 0.7, place.y + 0.6, one.plane, points, _ON_SLICE, va="top")
+    points, middle = region_pt(canvas), place.y + place.height / 2
+    ground = {"facecolor": "black", "alpha": 0.55, "edgecolor": "none", "pad": 0.5}
+    said = [(place.x + 0.8, place.y + 0.7, one.plane, "top", "left")]
     if one.plane != "sagittal":
-        middle = place.y + place.height / 2
-        canvas.text(place.x + 0.7, middle, "L", points, _ON_SLICE, va="center")
-        canvas.text(place.right - 0.7, middle, "R", points, _ON_SLICE, va="center", ha="right")
+        said += [
+            (place.x + 0.8, middle, "L", "center", "left"),
+            (place.right - 0.8, middle, "R", "center", "right"),
+        ]
+    for at_x, at_y, text, va, ha in said:
+        canvas.text(at_x, at_y, text, points, _ON_SLICE, va, ha=ha, bbox=ground)
 
 
 def _draw_pictures(
@@ -190,7 +195,7 @@ def _draw_pictures(
     assert isinstance(content, Pictures)
     points = small_pt(canvas)
     line = line_mm(points)
-    scores = "   ".join(f"{value} {name}" for value, name in content.scores)
+    scores = " · ".join(f"{value} {name}" for value, name in content.scores)
     below = canvas.wrapped(content.title, points, box.width, 2)
     below += canvas.wrapped(scores, points, box.width, 2) if scores else []
     foot = len(below) * line + 0.8
@@ -281,6 +286,10 @@ def _draw_voxel(
     canvas: PageCanvas, box: Box, panel: Panel, state: ViewState, content: Content, gid: str
 ) -> None:
     assert isinstance(content, VoxelPlate)
+    if box.width < _VOXEL_MM[0] or box.height < _VOXEL_MM[1]:
+        raise RequestError(
+            f"A voxel card needs {_VOXEL_MM[0]:g} × {_VOXEL_MM[1]:g} mm; make the panel larger."
+        )
     points = small_pt(canvas)
     canvas.text(box.x, box.y + 0.2, content.title, points, va="top", fontweight="bold")
     inner = box.inside(top=line_mm(points) + 0.5, bottom=1.0)

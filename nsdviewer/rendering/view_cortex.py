@@ -50,7 +50,7 @@ def render_cortex(
             plotter.enable_anti_aliasing("ssaa")
             drawing = BrainDrawing(plotter)
             drawing.draw(scene, labels=False)
-            _widen_lines(plotter, width_px / _LINES_SUIT_PX)
+            widen_lines(plotter, width_px / _LINES_SUIT_PX)
             for left, top in _corners(width_px, height_px, step):
                 corner = (left - _MARGIN_PX, top - _MARGIN_PX)
                 drawing.set_camera(_onto(scene.camera, (width_px, height_px), corner, size))
@@ -157,7 +157,8 @@ def _onto(
     return (*(float(v) for v in moved), mm_per_px * tile_px[1] / 2)
 
 
-def _widen_lines(plotter: Any, factor: float) -> None:
+def widen_lines(plotter: Any, factor: float) -> None:
+    """Make all lines of a plotter wider, so that they suit a larger picture."""
     for actor in plotter.actors.values():
         prop = getattr(actor, "prop", None)
         if prop is not None and hasattr(prop, "line_width"):

@@ -15,6 +15,7 @@ _TEXT_PT = 5.0
 # NSD's pictures are squares of 8.4°.
 _PICTURE_DEG = 8.4
 _FIELD_DEG = 12.0
+_ROW_GAP_IN = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +67,10 @@ class VoxelPlate:
 
 def draw_voxel(figure: Figure, place: SubplotSpec, plate: VoxelPlate, palette: Palette) -> None:
     """Draw the card, but for its title, into a place of a page."""
-    rows = place.subgridspec(4, 1, height_ratios=(0.22, 1.2, 1.3, 0.78), hspace=0.42)
+    # Between rows stand a label and a title, whose size is that of their letters.
+    height_in = place.get_position(figure).height * float(figure.get_size_inches()[1])
+    gap = _ROW_GAP_IN / max((height_in - 3 * _ROW_GAP_IN) / 4, 0.1)
+    rows = place.subgridspec(4, 1, height_ratios=(0.22, 1.2, 1.3, 0.78), hspace=gap)
     head = _bare(figure, rows[0])
     head.text(0, 1, "\n".join(plate.facts), fontsize=_TEXT_PT, color=palette.muted, va="top",
               linespacing=1.5)  # fmt: skip

@@ -239,7 +239,9 @@ def _words(workspace: Workspace, state: ViewState, card: VoxelCard, progress: Pr
     if words is None:
         return "words: none"
     head = (
-        "words it likes" if words.is_better_than_chance else "nearest words (no nearer than chance)"
+        "words it likes"
+        if words.is_better_than_chance
+        else "nearest words\n(no nearer than chance)"
     )
     return "\n".join([head, *words.words])
 
