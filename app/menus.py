@@ -27,7 +27,9 @@ def fill_menus(window: MainWindow) -> dict[str, QAction]:
         menu = _menu_of(window, menus, command.menu)
         if command.starts_group and not menu.isEmpty():
             menu.addSeparator()
-        action = menu.addAction(command.text)
+        # Made here: of one that Qt makes, Python does not hear when a closed window takes it along.
+        action = QAction(command.text, menu)
+        menu.addAction(action)
         action.setObjectName(command.name)
         action.setShortcut(QKeySequence(command.shortcut))
         action.setCheckable(command.checked is not None)
