@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QButtonGroup,
     QFrame,
     QHBoxLayout,
-    QScrollArea,
     QSplitter,
     QStackedWidget,
     QToolButton,
@@ -26,16 +26,13 @@ if TYPE_CHECKING:
 _LOWER_SHARE = 0.3
 _SLICES_SHARE = 0.62
 _LEFT_SHARE, _LEFT_PX = 0.15, (248, 380)
-_RIGHT_SHARE, _RIGHT_PX = 0.26, (316, 540)
+_RIGHT_SHARE, _RIGHT_PX = 0.26, (332, 540)
 # Below this width the three columns do not fit, and one is shown at a time.
 _FOLDED_PX = 960
 # What the window can be made as small as: a projector's 640 × 480 with its frame.
 SMALLEST_PX = (600, 400)
 _PARTS = ("Trials", "Brain", "Slices", "Pictures")
 _TRIALS, _BRAIN, _SLICES, _PICTURES = range(4)
-# Room for a scroll bar beside the narrowest pictures.
-_SCROLL_PX = 10
-_FOLDED_PICTURES_PX, _MOST_PX = 420, 16_777_215
 
 
 class PartsBar(QFrame):
@@ -80,16 +77,14 @@ class Workbench(QSplitter):
         super().__init__(Qt.Orientation.Horizontal)
         self._lower = _split(Qt.Orientation.Horizontal, window.slices, window.voxel)
         self._centre = _split(Qt.Orientation.Vertical, window.cortex, self._lower)
-        right = QFrame()
-        right.setObjectName("panel")
-        column = QVBoxLayout(right)
+        self._right = QFrame()
+        self._right.setObjectName("panel")
+        column = self._pictures = QVBoxLayout(self._right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
         column.addWidget(window.bench)
         self.below = Tabs(("concept by ROI", window.bars), ("lesion · round trip", window.lesion))
         column.addWidget(self.below, 1)
-        self._pictures = right
-        self._right = _scrolled(right)
         for widget in (window.trials, self._centre, self._right):
             self.addWidget(widget)
         self.setStretchFactor(0, 0)
@@ -98,7 +93,7 @@ class Workbench(QSplitter):
         self.setChildrenCollapsible(False)
         self.setHandleWidth(1)
         window.trials.setMinimumWidth(_LEFT_PX[0])
-        self._right.setMinimumWidth(_RIGHT_PX[0] + _SCROLL_PX)
+        self._right.setMinimumWidth(_RIGHT_PX[0])
         self.below.setMinimumHeight(110)
         self.is_folded = False
         self._part = _BRAIN
@@ -142,7 +137,8 @@ class Workbench(QSplitter):
             self._unfolded_sizes = [splitter.sizes() for splitter in self.splitters]
         self.is_folded = is_folded
         # As squares of the whole width the pictures would leave room for nothing else.
-        self._pictures.setMaximumWidth(_FOLDED_PICTURES_PX if is_folded else _MOST_PX)
+        way = QBoxLayout.Direction
+        self._pictures.setDirection(way.LeftToRight if is_folded else way.TopToBottom)
         if is_folded:
             self.show_part(self._part)
         else:
@@ -152,10 +148,16 @@ class Workbench(QSplitter):
                 self._lower,
             ):
                 part.show()
-            for splitter, sizes in zip(self.splitters, self._unfolded_sizes, strict=False):
-                if min(sizes) > 0:
-                    splitter.setSizes(sizes)
+            # The columns have the height of the wider window only after this.
+            QTimer.singleShot(0, self, self._share_as_before)
         self.folded.emit(is_folded)
+
+    def _share_as_before(self) -> None:
+        if self.is_folded:
+            return
+        for splitter, sizes in zip(self.splitters, self._unfolded_sizes, strict=False):
+            if min(sizes) > 0:
+                splitter.setSizes(sizes)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -212,14 +214,3 @@ def _split(orientation: Qt.Orientation, *widgets: QWidget) -> QSplitter:
     splitter.setChildrenCollapsible(False)
     splitter.setHandleWidth(1)
     return splitter
-
-
-def _scrolled(widget: QWidget) -> QScrollArea:
-    """Return a widget in an area that scrolls where the window is too low for it."""
-    area = QScrollArea()
-    area.setWidget(widget)
-    area.setWidgetResizable(True)
-    area.setAlignment(Qt.AlignmentFlag.AlignHCenter)
-    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return area

@@ -11,7 +11,9 @@ from app.application import Application
 from app.data_warnings import DataWarnings
 from app.faults import Faults
 from app.icons import themed_icon
+from app.keeping import say_what_is_not_kept
 from app.settings import Settings, settings_file, state_folder
+from app.system_theme import SystemTheme
 from app.window import MainWindow
 from nsdviewer.models.offline import stay_offline
 
@@ -36,9 +38,11 @@ def run_window(kind: str, path: Path | None) -> int:
     shared = Application(settings, state_folder=state_folder())
     shared.warnings = DataWarnings(shared)
     Faults(shared).watch()
+    SystemTheme(shared)
     window = MainWindow(None, settings, application=shared)
     window.show()
     window.desk.greet()
+    say_what_is_not_kept(window)
     # The window is on the screen before anything heavy begins.
     QTimer.singleShot(0, window, lambda: open_request(window, kind, path))
     return int(application.exec())

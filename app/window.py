@@ -56,6 +56,7 @@ from app.tabs import Tabs
 from app.view import View, state_differs
 from app.waiting import wait_until
 from app.watching import TrainingWatch
+from app.window_layout import layout_of
 from app.wiring import connect
 from nsdviewer.rendering.view_kinds import ExportedView
 from nsdviewer.state import Theme
@@ -151,8 +152,9 @@ class MainWindow(QMainWindow):
         self.pages, self.workbench = lay_out(self)
         self.documents = Documents(self)
         self.autosave = Autosave(
-            self.controller.tasks, self.application.recovery, self.documents.document, self
-        )
+            self.controller.tasks, self.application.recovery, self.documents.document,
+            lambda: layout_of(self), self,
+        )  # fmt: skip
         self.composer.travel_with(self.documents, self.autosave)
         self.recovering = Recovering(self, self.application.recovery)
         self.command_table = COMMANDS

@@ -5,15 +5,14 @@ import platform
 import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import platformdirs
 
 from nsdviewer.diagnosis.fault_log import fault_log_file, last_faults
+from nsdviewer.diagnosis.folders import about_folders
 from nsdviewer.diagnosis.opengl import OpenGL, examine_opengl
 from nsdviewer.diagnosis.privacy import without_names
 from nsdviewer.diagnosis.surroundings import display_server, remote_session
@@ -38,7 +37,7 @@ def diagnose() -> Report:
             "system": _guarded(_system),
             "packages": {name: _version(name) for name in _PACKAGES},
             "devices": _guarded(_devices),
-            "folders": _guarded(_folders),
+            "folders": _guarded(about_folders),
             "weights": _guarded(_weights),
         }
         report["OpenGL"] = _guarded(lambda: _about_opengl(trial.result()))
@@ -135,44 +134,6 @@ def _driver() -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         return f"nvidia-smi does not answer ({type(error).__name__})"
     return done.stdout.strip() or done.stderr.strip() or "nvidia-smi says nothing"
-
-
-def _folders() -> dict[str, str]:
-    places = {
-        "settings": platformdirs.user_config_path("nsdviewer", appauthor=False),
-        "state and jobs": platformdirs.user_state_path("nsdviewer", appauthor=False),
-        "downloaded weights": platformdirs.user_cache_path("nsdviewer", appauthor=False),
-        "demo subject": platformdirs.user_data_path("nsdviewer", appauthor=False),
-        "temporary files": Path(tempfile.gettempdir()),
-    }
-    chosen = os.environ.get("NSDVIEWER_CACHE")
-    if chosen:
-        places["derived arrays"] = Path(chosen)
-    return {name: f"{path}: {_about_folder(path)}" for name, path in places.items()}
-
-
-def _about_folder(path: Path) -> str:
-    there = nearest_there(path)
-    free = shutil.disk_usage(there).free / _GIB
-    word = "can be written" if can_be_written(path) else "CANNOT be written"
-    return f"{word}, {free:.1f} GiB free" + ("" if path.exists() else ", not made yet")
-
-
-def nearest_there(path: Path) -> Path:
-    """Return a path, or the first of its parents that exists."""
-    return next((p for p in (path, *path.parents) if p.exists()), Path(path.anchor or "."))
-
-
-def can_be_written(path: Path) -> bool:
-    """Whether files can be made in a folder, or it could be made; nothing is left behind."""
-    there = nearest_there(path)
-    if not there.is_dir():
-        return False
-    try:
-        with tempfile.TemporaryFile(dir=there):
-            return True
-    except OSError:
-        return False
 
 
 def _weights() -> dict[str, str]:

@@ -1,13 +1,16 @@
 """The first state of a root: whatever is missing is made, fitted and kept."""
 
+import getpass
 import shutil
+import tempfile
+import warnings
 from contextlib import suppress
 from pathlib import Path
 
 from platformdirs import user_data_path
 
 from nsdviewer.data.layout import SIMULATED_FLAG, NsdRoot
-from nsdviewer.errors import DataError, NsdViewerError
+from nsdviewer.errors import DataError, DataWarning, NsdViewerError
 from nsdviewer.jobs import PartProgress, Progress
 from nsdviewer.models.image_cache import CachedEmbedding
 from nsdviewer.models.registry import load_embedding
@@ -28,10 +31,36 @@ def demo_root() -> Path:
 
 def make_demo(progress: Progress, root: Path | None = None) -> ViewState:
     """Return the demo's first state; simulate the subject and fit its maps where missing."""
-    root = root or demo_root()
+    root = root or _place_of_demo()
     if not (root / SIMULATED_FLAG).exists():
         simulate_subjects(root, "demo", 1, DEMO_SEED, PartProgress(progress, 0.0, 0.6))
     return first_state(root, PartProgress(progress, 0.6, 1.0))
+
+
+def _place_of_demo() -> Path:
+    """Return the usual place, or one among the temporary files where that cannot be written."""
+    usual = demo_root()
+    if (usual / SIMULATED_FLAG).exists():
+        return usual
+    try:
+        usual.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=usual.parent):
+            return usual
+    except OSError as error:
+        folder = Path(tempfile.gettempdir()) / f"nsdviewer-demo-{getpass.getuser()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        if folder.is_symlink() or folder.owner() != getpass.getuser():
+            raise DataError(
+                f"{usual.parent} cannot be written ({error.strerror}), and {folder} is another "
+                "person's; set XDG_DATA_HOME to a folder that can be written."
+            ) from error
+        warnings.warn(
+            f"The demo subject is kept in {folder}, among the temporary files, because "
+            f"{usual.parent} cannot be written.",
+            DataWarning,
+            stacklevel=2,
+        )
+        return folder / "demo"
 
 
 def simulate_subjects(

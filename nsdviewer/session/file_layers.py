@@ -134,9 +134,10 @@ def _with_vertices(workspace: Workspace, file: MapFile, found: LayerMap) -> Laye
     }
     found = _told(replace(found, vertices=vertices), placed.cautions)
     if placed.kind is target and not placed.n_coarse:
-        return replace(found, provenance=f"{file.path.name}: {placed.name}")
+        return replace(found, provenance=_provenance(found, file, placed.name))
     how = f"{placed.name} → {target.value}, nearest"
-    return replace(found, title=f"{found.title}\n{how}", provenance=f"{file.path.name}: {how}")
+    title = f"{found.title}\n{how}"
+    return replace(found, title=title, provenance=_provenance(found, file, how))
 
 
 def _onto_mesh(
@@ -239,5 +240,10 @@ def _titled(
     ):
         how = f"{place} → {workspace.space.value}, {_word(file)}"
     if not how:
-        return replace(found, provenance=f"{file.path.name}: {place}")
-    return replace(found, title=f"{found.title}\n{how}", provenance=f"{file.path.name}: {how}")
+        return replace(found, provenance=_provenance(found, file, str(place)))
+    title = f"{found.title}\n{how}"
+    return replace(found, title=title, provenance=_provenance(found, file, how))
+
+
+def _provenance(found: LayerMap, file: MapFile, how: str) -> str:
+    return f"{file.path.name}: {how}" + (f" ({found.caution})" if found.caution else "")

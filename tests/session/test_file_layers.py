@@ -207,7 +207,8 @@ def test_what_is_not_stated_is_assumed_and_said(
         assert "func1pt8 is assumed" in found.caution
     state = ViewState(str(tree.root), 1, layers=(LayerChoice(f"file:{path}"),))
     assert found.caution in notices_of(workspace, state, layer_maps(workspace, state))
-    assert described_files(workspace, state) == ("layer: counts.nii: func1pt8",)
+    (line,) = described_files(workspace, state)
+    assert line == f"layer: counts.nii: func1pt8 ({found.caution})"
 
 
 def test_headers_that_contradict_are_refused_in_words(
