@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMessageBox
 
 from app import questions
 from app.download_dialog import DownloadDialog
+from app.generators import FLOW
 from app.model_links import leads_to_models
 from app.model_list import size_said
 from app.models_dialog import ModelsDialog
@@ -84,7 +85,17 @@ class ModelsDesk(QObject):
         view = self._window.controller.view
         return view.state.theme if view is not None else Theme(self._window.settings.theme)
 
+    def _remember(self, state: Any) -> None:
+        """Keep the files that a person used among those the manager shows."""
+        settings = self._window.settings
+        used = [getattr(state, name) for name in ("decoder", "encoder", "generator")]
+        news = [n for n in used if n and n != FLOW and n not in settings.chosen_models]
+        if news:
+            settings.chosen_models = [*news, *settings.chosen_models][:_MOST_CHOSEN]
+
     def _on_view(self, before: Any, after: Any) -> None:
+        if before is None or before.state is not after.state:
+            self._remember(after.state)
         if self.dialog is None or not self.dialog.isVisible():
             return
         moved = before is None or before.workspace is not after.workspace
@@ -119,6 +130,7 @@ class ModelsDesk(QObject):
         settings = self._window.settings
         others = [name for name in settings.chosen_models if name != str(path)]
         settings.chosen_models = [str(path), *others][:_MOST_CHOSEN]
+        settings.choose(path)
         settings.save()
         if self.dialog is not None:
             self.dialog.search.clear()

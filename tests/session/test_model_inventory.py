@@ -213,3 +213,14 @@ def test_only_what_lies_in_our_own_caches_is_removed(mini: Subject, tmp_path: Pa
     link.unlink()
     assert not ours.exists() and source.exists() and mine.exists()
     assert read_header(mine)["kind"] == "decoder"
+
+
+def test_no_path_that_a_file_names_is_looked_at(mini: Subject, tmp_path: Path) -> None:
+    secret = tmp_path / "secret.bin"
+    secret.write_bytes(b"secret")
+    lure = changed(
+        shipped_generator(), tmp_path / "lure.safetensors", embedding=f"open_clip:RN50@{secret}"
+    )
+    entries = list_models(mini.workspace, mini.state, [lure])
+    assert standing(entries, lure).standing is Standing.ELSEWHERE
+    assert not any(entry.path == secret for entry in entries)
