@@ -66,9 +66,16 @@ class MessageBar(QFrame):
         self.action.clicked.connect(self._act)
         self.hide()
 
-    def offer(self, sentence: str, text: str, act: Callable[[], object], icon_colour: str) -> None:
+    def offer(
+        self,
+        sentence: str,
+        text: str,
+        act: Callable[[], object],
+        icon_colour: str,
+        details: str = "",
+    ) -> None:
         """Say something that one click answers; it goes with the click."""
-        self.show_message(sentence, "", icon_colour)
+        self.show_message(sentence, details, icon_colour)
         self.add_action(text, act)
 
     def add_action(self, text: str, act: Callable[[], object]) -> None:

@@ -7,15 +7,6 @@ from nsdviewer.diagnosis.opengl import (
     OpenGL,
     examine_opengl,
     machine_key,
-    probe_opengl,
 )
 
-__all__ = [
-    "HARDWARE",
-    "NO_ANSWER",
-    "SOFTWARE",
-    "OpenGL",
-    "examine_opengl",
-    "machine_key",
-    "probe_opengl",
-]
+__all__ = ["HARDWARE", "NO_ANSWER", "SOFTWARE", "OpenGL", "examine_opengl", "machine_key"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from app.probe import HARDWARE, NO_ANSWER, SOFTWARE, machine_key, probe_opengl
+from app.probe import HARDWARE, NO_ANSWER, OpenGL, examine_opengl, machine_key
 from app.style import palette_of
 from app.tasks import Lane
 
@@ -21,17 +21,20 @@ def start_3d(window: MainWindow, use_3d: bool) -> None:
 
     known = window.settings.opengl.get(machine_key())
 
-    def ready(answer: str) -> None:
+    def ready(found: OpenGL) -> None:
+        answer = found.answer
         # A machine that was too busy to answer may answer the next time.
         window.settings.opengl = {} if NO_ANSWER in answer else {machine_key(): answer}
-        if answer in (HARDWARE, SOFTWARE):
+        if found.works:
             window.cortex.start_3d(smooth=answer == HARDWARE)
             return
         window.cortex.start_without_opengl()
         if answer != known:
             said = f"The cortex is drawn without OpenGL, which is slower. {answer}"
             colour = palette_of(window.theme).text
-            window.message.offer(said, "Try again", lambda: try_again(window), colour)
+            window.message.offer(
+                said, "Try again", lambda: try_again(window), colour, found.details
+            )
 
     def failed(error: BaseException) -> None:
         window.cortex.say(f"The cortex is not drawn: its library cannot be loaded ({error}).")
@@ -48,15 +51,15 @@ def try_again(window: MainWindow) -> None:
     start_3d(window, use_3d=True)
 
 
-def _ready_for_3d(known: str | None) -> str:
+def _ready_for_3d(known: str | None) -> OpenGL:
     """Ask for OpenGL where the answer is not known, and load the drawing library off the GUI."""
     # The trial runs in a process of its own: meanwhile this one loads.
     with ThreadPoolExecutor(1) as asking_meanwhile:
-        trial = asking_meanwhile.submit(probe_opengl) if known is None else None
+        trial = asking_meanwhile.submit(examine_opengl) if known is None else None
         from nsdviewer.rendering.loading import load_before_opengl
 
         load_before_opengl()
         import app.brain_view
         import app.software_cortex  # noqa: F401
 
-        return trial.result() if trial is not None else str(known)
+        return trial.result() if trial is not None else OpenGL(str(known))

@@ -59,11 +59,6 @@ def machine_key() -> str:
     return "|".join((platform.node(), platform.machine(), *values, remote_session()))
 
 
-def probe_opengl() -> str:
-    """Return `HARDWARE`, `SOFTWARE`, or a sentence that says why OpenGL does not draw."""
-    return examine_opengl().answer
-
-
 def examine_opengl(timeout_s: float = _TIMEOUT_S) -> OpenGL:
     """Draw a small picture in a child process, as the window would; never raises."""
     context = multiprocessing.get_context("spawn")
