@@ -49,7 +49,7 @@ def run_job(folder: Path, main: Callable[[Sequence[str]], int], grace_s: float =
     # Whoever started us has handed the lock over; a person at a shell has not.
     held = None if locks.is_held(folder / LOCK_FILE) else locks.take(folder / LOCK_FILE)
     began_s = time.monotonic()
-    _stop_when_asked(lambda: _write_end(folder, CANCELLED_STATUS, began_s), grace_s)
+    watch = _Watch(lambda: _write_end(folder, CANCELLED_STATUS, began_s), grace_s)
     try:
         _tell_process(folder)
         # Asked to stop before we could be told.
@@ -67,6 +67,7 @@ def run_job(folder: Path, main: Callable[[Sequence[str]], int], grace_s: float =
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     sys.stdout.flush()
     _write_end(folder, status, began_s, fault)
+    watch.close()
     if held is not None:
         held.close()
     return status
@@ -96,22 +97,35 @@ def _write_end(folder: Path, status: int, began_s: float, fault: str = "") -> No
         write_json(folder / END_FILE, values)
 
 
-def _stop_when_asked(end: Callable[[], None], grace_s: float) -> None:
-    """Interrupt the main thread on SIGTERM, and end the process if that does not help in time."""
-    # The interpreter writes here at once, also while the main thread is deep in a library.
-    told, tell = os.pipe()
-    os.set_blocking(tell, False)
-    signal.set_wakeup_fd(tell, warn_on_full_buffer=False)
-    signal.signal(signal.SIGTERM, _interrupt)
+class _Watch:
+    """Interrupts the main thread on SIGTERM, and ends the process if that does not help in time."""
 
-    def watch() -> None:
-        while signal.SIGTERM not in os.read(told, 64):
-            pass
-        time.sleep(grace_s)
-        end()
+    def __init__(self, end: Callable[[], None], grace_s: float) -> None:
+        self._end, self._grace_s = end, grace_s
+        self._closed = threading.Event()
+        # The interpreter writes here at once, also while the main thread is deep in a library.
+        self._told, self._tell = os.pipe()
+        os.set_blocking(self._tell, False)
+        self._wakeup = signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
+        self._handler = signal.signal(signal.SIGTERM, _interrupt)
+        self._thread = threading.Thread(target=self._watch, name="stop", daemon=True)
+        self._thread.start()
+
+    def _watch(self) -> None:
+        while signal.SIGTERM not in (found := os.read(self._told, 64)):
+            if not found:  # closed
+                return
+        if self._closed.wait(self._grace_s):
+            return
+        self._end()
         os._exit(CANCELLED_STATUS)
 
-    threading.Thread(target=watch, name="stop", daemon=True).start()
+    def close(self) -> None:
+        """Leave the process as it was."""
+        self._closed.set()
+        signal.set_wakeup_fd(self._wakeup)
+        signal.signal(signal.SIGTERM, self._handler)
+        os.close(self._tell)
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:
