@@ -62,11 +62,14 @@ class ModelsDesk(QObject):
         workspace = view.workspace if view is not None else None
         state = view.state if view is not None else None
         chosen = [Path(name) for name in settings.chosen_models]
+        training = Path(settings.training_folder) if settings.training_folder else None
 
         def run(_: Any) -> tuple[ModelEntry, ...]:
             from nsdviewer.session.model_inventory import list_models
 
-            return list_models(workspace, state, chosen)
+            # The generator in the making that was watched last, where its folder is still there.
+            watched = [training] if training is not None and training.is_dir() else []
+            return list_models(workspace, state, [*chosen, *watched])
 
         def show(entries: tuple[ModelEntry, ...]) -> None:
             self._show(entries)
