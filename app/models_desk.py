@@ -44,6 +44,7 @@ class ModelsDesk(QObject):
         self.download_dialog: DownloadDialog | None = None
         self.entries: tuple[ModelEntry, ...] = ()
         window.controller.viewChanged.connect(self._on_view)
+        window.controller.failed.connect(self._on_failed)
         window.application.jobs.ended.connect(self._on_ended)
 
     # --- opening -----------------------------------------------------------------------------
@@ -105,6 +106,11 @@ class ModelsDesk(QObject):
         fields = (*_HOME, "theme")
         if moved or any(getattr(before.state, f) != getattr(after.state, f) for f in fields):
             self.read()
+
+    def _on_failed(self, sentence: str, _details: str) -> None:
+        """Say what went wrong here too: the window's own line may lie behind the manager."""
+        if self.dialog is not None and self.dialog.isVisible():
+            self.dialog.say(sentence)
 
     # --- what is asked -----------------------------------------------------------------------
 

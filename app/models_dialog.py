@@ -53,6 +53,7 @@ class ModelsDialog(QDialog):
         self.folder.setToolTip("Add a diffusers pipeline, or the folder of a training")
         self.list, self.detail = ModelList(), ModelDetail()
         self.note = small("reading the headers …")
+        self.note.setWordWrap(True)
         self._lay_out()
         self.search.textChanged.connect(lambda _: self._fill())
         self.search.installEventFilter(self)
