@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from nsdviewer.rendering.theme import Palette
 
 LEAST_ZOOM, MOST_ZOOM = 0.1, 16.0
-_DESK_PX = 40
+# Around the page; less where there is little room.
+_DESK_PX, _DESK_SHARE = 40, 0.05
 _STEP, _FINE_STEP = 1.0, 0.1
 _SNAP_PX = 6.0
 _ARROWS = {
@@ -144,9 +145,13 @@ class PageCanvas(QAbstractScrollArea):
     def _origin(self) -> QPointF:
         width, height = self._page_px()
         room = self.viewport().size()
-        x = max((room.width() - width) / 2, _DESK_PX) - self.horizontalScrollBar().value()
-        y = max((room.height() - height) / 2, _DESK_PX) - self.verticalScrollBar().value()
+        x = max((room.width() - width) / 2, self._desk_px()) - self.horizontalScrollBar().value()
+        y = max((room.height() - height) / 2, self._desk_px()) - self.verticalScrollBar().value()
         return QPointF(x, y)
+
+    def _desk_px(self) -> float:
+        room = self.viewport().size()
+        return min(_DESK_PX, max(_DESK_SHARE * min(room.width(), room.height()), 8.0))
 
     def _page_px(self) -> tuple[float, float]:
         if self._now is None:
@@ -172,8 +177,8 @@ class PageCanvas(QAbstractScrollArea):
         if self.fits and self._now is not None:
             page, room = self._now.page, self.viewport().size()
             per_mm = self.logicalDpiX() / 25.4
-            across = (room.width() - 2 * _DESK_PX) / (page.width_mm * per_mm)
-            down = (room.height() - 2 * _DESK_PX) / (page.height_mm * per_mm)
+            across = (room.width() - 2 * self._desk_px()) / (page.width_mm * per_mm)
+            down = (room.height() - 2 * self._desk_px()) / (page.height_mm * per_mm)
             self._zoom_to(min(max(min(across, down), LEAST_ZOOM), MOST_ZOOM))
         else:
             self._set_bars()
@@ -185,7 +190,7 @@ class PageCanvas(QAbstractScrollArea):
             (self.horizontalScrollBar(), width, room.width()),
             (self.verticalScrollBar(), height, room.height()),
         ):
-            bar.setRange(0, max(round(size + 2 * _DESK_PX - seen), 0))
+            bar.setRange(0, max(round(size + 2 * self._desk_px() - seen), 0))
             bar.setPageStep(seen)
             bar.setSingleStep(20)
 

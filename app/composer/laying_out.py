@@ -50,6 +50,7 @@ class Bars:
         for button in (self.presets, self.add):
             for action in button.menu().actions():
                 action.setCheckable(False)
+        self.left = QWidget()
         self.size = small()
         self.smaller, self.larger = _button("−", "Zoom out"), _button("+", "Zoom in")
         self.zoom = _button("100%", "Show the whole page")
@@ -94,7 +95,7 @@ def lay_out(window: ComposerWindow) -> Bars:
     column.setSpacing(0)
     for widget in (_strip(window, bars), window.message, _notice(bars)):
         column.addWidget(widget)
-    column.addWidget(_middle(window), 1)
+    column.addWidget(_middle(window, bars), 1)
     column.addWidget(_foot(bars))
     window.setCentralWidget(body)
     window.setMinimumSize(560, 360)
@@ -134,8 +135,8 @@ def _notice(bars: Bars) -> QFrame:
     return bars.other
 
 
-def _middle(window: ComposerWindow) -> QSplitter:
-    left = QWidget()
+def _middle(window: ComposerWindow, bars: Bars) -> QSplitter:
+    left = bars.left
     left.setObjectName("side")
     column = QVBoxLayout(left)
     column.setContentsMargins(8, 12, 4, 8)

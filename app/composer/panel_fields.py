@@ -50,10 +50,9 @@ class PanelFields(QWidget):
         )
         self.concept = TextField("Concept of the panel", "concept")
         self.view = MenuButton("Shape, hemispheres and camera of the panel")
-        self.view.say("view")
+        self.view.say("choose")
         self.same = QPushButton("As the page")
         self.same.setToolTip("The panel shows the page's view again")
-        self._of_one: tuple[QWidget, ...] = ()
         self._lay_out()
         self._connect()
 
@@ -77,6 +76,15 @@ class PanelFields(QWidget):
         line.addWidget(self.letter)
         line.addWidget(self.title, 1)
         grid.addLayout(line, 3, 1, 1, 3)
+        self._concept_label, self._view_label = small("concept"), small("view")
+        grid.addWidget(self._concept_label, 4, 0)
+        grid.addWidget(self.concept, 4, 1, 1, 3)
+        views = QHBoxLayout()
+        views.setSpacing(6)
+        views.addWidget(self.view, 1)
+        views.addWidget(self.same)
+        grid.addWidget(self._view_label, 5, 0)
+        grid.addLayout(views, 5, 1, 1, 3)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(7)
@@ -84,14 +92,8 @@ class PanelFields(QWidget):
         column.addWidget(self.name)
         column.addLayout(grid)
         column.addWidget(self.text)
-        column.addWidget(self.shows)
         column.addWidget(self.take)
-        column.addWidget(self.concept)
-        views = QHBoxLayout()
-        views.setSpacing(6)
-        views.addWidget(self.view, 1)
-        views.addWidget(self.same)
-        column.addLayout(views)
+        column.addWidget(self.shows)
 
     def _connect(self) -> None:
         editor = self._editor
@@ -138,7 +140,8 @@ class PanelFields(QWidget):
         self._show_view(now, chosen, is_text)
 
     def _show_view(self, now: Composed, chosen: list[Panel], is_text: bool) -> None:
-        for widget in (self.shows, self.take, self.concept, self.view, self.same):
+        labels = (self._concept_label, self._view_label)
+        for widget in (self.shows, self.take, self.concept, self.view, self.same, *labels):
             widget.setVisible(not is_text)
         words = dict.fromkeys(describe_panel(now.page, panel) for panel in chosen)
         self.shows.setText(

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QCloseEvent, QHideEvent, QShowEvent
+from PySide6.QtGui import QCloseEvent, QHideEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QMainWindow, QWidget
 
 from app import style
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 # While a page is changed quickly its pictures wait.
 _PAUSE_MS = 120
+# On a narrower window the page has the room of the list; Space walks through its panels.
+_WIDE_PX = 860
 
 
 class ComposerWindow(QMainWindow):
@@ -265,6 +267,12 @@ class ComposerWindow(QMainWindow):
         super().hideEvent(event)
         self._pause.stop()
         self.previews.rest()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        is_wide = self.width() >= _WIDE_PX
+        self.bars.left.setVisible(is_wide)
+        self.bars.size.setVisible(is_wide)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         # What is being typed counts.
