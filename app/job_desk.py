@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,6 @@ from app.job_curves import JobCurves, is_generator, read_curves, training_folder
 from app.job_dialogs import AtQuit, NewJobDialog, QuitQuestion
 from app.job_words import command_said, duration
 from app.panels.jobs import JobsButton, JobsPanel
-from app.style import palette_of
 from nsdviewer.background import JobStage, JobView
 from nsdviewer.background.kinds import Home
 from nsdviewer.background.outputs import option
@@ -25,6 +23,7 @@ if TYPE_CHECKING:
     from app.window import MainWindow
 
 _FITTED = ("decoder", "encoder")
+_INTERRUPTED = "interrupted jobs"
 
 
 class JobDesk(QObject):
@@ -38,7 +37,6 @@ class JobDesk(QObject):
         self.button = JobsButton()
         self._curves: JobCurves | None = None
         self._greets = False
-        self._offered = ""
         panel, jobs, tasks = self.panel, self.jobs, window.controller.tasks
         jobs.changed.connect(self._show)
         jobs.looked.connect(self._on_looked)
@@ -118,14 +116,25 @@ class JobDesk(QObject):
         self.jobs.look()
 
     def _offer_interrupted(self) -> None:
-        """Say that jobs were interrupted, and open the drawer from the message."""
         found = self.jobs.interrupted
         if not found:
             return
         first = found[0].record.title
-        more = f" and {len(found) - 1} more" if len(found) > 1 else ""
-        sentence = f"A job was interrupted: {first}{more}. What it needs to go on is kept."
-        self._offer(sentence, "Show", lambda: self._open(found[0].id))
+        ids = [job.id for job in found]
+        sentence = (
+            f"The job '{first}' was interrupted; what it needs to go on is kept."
+            if len(found) == 1
+            else f"{len(found)} jobs were interrupted, '{first}' the last; what they need to go on "
+            "is kept."
+        )
+        self._window.offers.offer(
+            _INTERRUPTED, sentence,
+            (
+                ("Resume", lambda: [self.jobs.resume(job_id) for job_id in ids]),
+                ("Forget", lambda: self.jobs.remove(*ids)),
+                ("Show", lambda: self._open(ids[0])),
+            ),
+        )  # fmt: skip
 
     # --- what it hears -----------------------------------------------------------------------
 
@@ -163,14 +172,10 @@ class JobDesk(QObject):
             )
         elif job.stage is JobStage.DONE and self._fitted_here(job):
             sentence = f"{job.record.title} is done ({duration(job.seconds)})."
-            self._offer(sentence, "Use it", lambda: self._use(job))
+            answers = (("Use it", lambda: self._use(job)), ("Not now", lambda: None))
+            self._window.offers.offer(job.id, sentence, answers)
         elif job.stage is JobStage.DONE and self._is_in_front():
             self._window.status.say(f"done: {job.record.title}")
-
-    def _offer(self, sentence: str, text: str, act: Callable[[], object]) -> None:
-        self._offered = sentence
-        colour = palette_of(Theme(self._window.settings.theme)).text
-        self._window.message.offer(sentence, text, act, colour)
 
     def _is_in_front(self) -> bool:
         windows = self._window.application.windows
@@ -221,8 +226,11 @@ class JobDesk(QObject):
             "Remove": lambda: self.jobs.remove(job.id),
         }
         acts[name]()
-        if name in ("Resume", "Remove") and self._window.message.sentence.text() == self._offered:
-            self._window.message.hide()
+        # Answered here as well as there.
+        if name in ("Resume", "Remove"):
+            self._window.offers.withdraw(_INTERRUPTED)
+        elif name == "Use":
+            self._window.offers.withdraw(job.id)
 
     def _copy(self, job: JobView) -> None:
         QGuiApplication.clipboard().setText(command_said(job.record.command))
