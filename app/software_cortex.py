@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 LABEL_PX = 11.0
 # More pixels than these are drawn smaller and enlarged: a drag has to follow the hand.
 _MOST_PIXELS = 420_000
-_MOST_SAMPLES_PER_EDGE = 40
+_MOST_SAMPLES_PER_EDGE = 512
+# Points on a skewed lattice a pixel apart would leave pixels out.
+_DENSER = 1.4
 _AMBIENT, _DIFFUSE = 0.42, 0.7
 # Of a lamp that goes with the camera, to the right, upwards and towards it, as OpenGL's.
 _LIGHT = np.array([0.25, 0.5, 1.0], np.float32) / np.float32(np.sqrt(1.3125))
@@ -207,7 +209,9 @@ class DepthBuffer:
         shade = np.minimum(_AMBIENT + _DIFFUSE * np.abs(light), 1.15)[:, None]
         corners = np.column_stack([x, y, depth, one.rgb * shade]).astype(np.float32)
         flat = corners[faces]
-        extent = np.ptp(flat[:, :, :2], axis=1).max(1)
+        low, high = flat[:, :, :2].min(1), flat[:, :, :2].max(1)
+        flat = flat[((high >= 0) & (low < (self.width, self.height))).all(1)]
+        extent = np.ptp(flat[:, :, :2], axis=1).max(1) * _DENSER
         n_steps = np.clip(np.ceil(extent), 1, _MOST_SAMPLES_PER_EDGE).astype(int)
         for n in np.unique(n_steps):
             self._sample(flat[n_steps == n], int(n))
