@@ -9,9 +9,10 @@ from string import ascii_lowercase
 from typing import NamedTuple
 
 from nsdviewer.state import Page, Panel, PanelKind
-from nsdviewer.state.pages import MOST_PANELS
+from nsdviewer.state.pages import MOST_MM, MOST_PANELS
 
 LEAST_MM = 2.0
+LEAST_PAGE_MM = 10.0
 # Panels whose tops differ by less stand in one row.
 _ROW_MM = 4.0
 _DUPLICATE_MM = 4.0
@@ -221,15 +222,19 @@ def restacked(page: Page, indices: Iterable[int], up: bool) -> tuple[Page, tuple
     return now, tuple(order.index(k) for k in chosen)
 
 
-def resized(page: Page, width_mm: float, height_mm: float) -> Page:
+def resized(page: Page, width_mm: float, height_mm: float | None = None) -> Page:
     """Return the page with another size; panels that would leave it are moved, then made smaller.
 
-    Its width takes the panels along: places and sizes keep their share of the page, and so does the
-    height where `height_mm` is that of before.
+    Its width takes the panels along: their places and sizes stay the same shares of it.
+
+    Parameters
+    ----------
+    height_mm
+        None takes the height along too.
     """
     share = width_mm / page.width_mm
-    if share != 1 and height_mm == page.height_mm:
-        height_mm = round(height_mm * share, 1)
+    if height_mm is None:
+        height_mm = min(max(round(page.height_mm * share, 1), LEAST_PAGE_MM), MOST_MM)
     panels = []
     for panel in page.panels:
         box = kept_inside(

@@ -232,10 +232,13 @@ class PageEditor(QObject):
 
     def _changed_page(self, changes: dict[str, Any]) -> Page:
         page = self.page
-        width = changes.pop("width_mm", page.width_mm)
-        height = changes.pop("height_mm", page.height_mm)
-        if (width, height) != (page.width_mm, page.height_mm):
-            page.replace(width_mm=width, height_mm=height, panels=())
+        width, height = changes.pop("width_mm", None), changes.pop("height_mm", None)
+        if width is not None or height is not None:
+            width = page.width_mm if width is None else width
+            # Refused before anything is shared out on a page that cannot be.
+            page.replace(
+                width_mm=width, height_mm=page.height_mm if height is None else height, panels=()
+            )
             page = arranging.resized(page, width, height)
         return page.replace(**changes)
 
