@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 # With the time that writing takes, a change is kept within a second.
 _PAUSE_MS = 600
+_LOOK_MS = 400
 
 
 class Autosave(QObject):
@@ -29,6 +30,9 @@ class Autosave(QObject):
         None keeps nothing.
     document
         Returns what is to be kept; None where nothing is open.
+    look
+        Returns what changes without anybody saying so, as splitters and lists do; it is compared
+        a few times a second.
     """
 
     # Why nothing is kept; said once.
@@ -39,6 +43,7 @@ class Autosave(QObject):
         tasks: Tasks,
         folder: RecoveryFolder | None,
         document: Callable[[], SessionDocument | None],
+        look: Callable[[], object],
         parent: QObject,
     ) -> None:
         super().__init__(parent)
@@ -48,11 +53,23 @@ class Autosave(QObject):
         self._is_closed = False
         self._timer = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._timer.timeout.connect(self._write)
+        self._look = look
+        self._seen: object = None
+        self._watch = QTimer(self, interval=_LOOK_MS)
+        self._watch.timeout.connect(self._compare)
+        if folder is not None:
+            self._watch.start()
 
     def note(self) -> None:
         """Note a change; many in a row are written together, and none waits for the last."""
         if self._folder is not None and not self._is_closed and not self._timer.isActive():
             self._timer.start()
+
+    def _compare(self) -> None:
+        seen = self._look()
+        if self._seen is not None and seen != self._seen:
+            self.note()
+        self._seen = seen
 
     def write_now(self, done: Callable[[], None] | None = None) -> None:
         """Write at once; `done` is called when the document is on disk."""
@@ -63,6 +80,7 @@ class Autosave(QObject):
         """Forget what is kept: the window closes as it should."""
         self._is_closed = True
         self._timer.stop()
+        self._watch.stop()
         self._forget()
 
     def _write(self, done: Callable[[], None] | None = None) -> None:
