@@ -158,6 +158,8 @@ class Dropping(QObject):
 
         view, said = self._window.controller.view, []
         layers = view.state.layers if view is not None else ()
+        # A session that names them later is opened without a question.
+        self._window.settings.choose(*(each.path for each in found))
         for each in found:
             if each.kind is Kind.TRAINING:
                 self._window.watch.watch(each.path)
