@@ -104,7 +104,9 @@ class ModelDetail(QFrame):
         offered = {
             "use": entry is not None and entry.can_be_used and not may_use,
             "fit": entry is not None and entry.command[:1] == ("fit",),
-            "download": entry is not None and bool(entry.download) and entry.path is None,
+            "download": entry is not None
+            and bool(entry.download)
+            and entry.standing.name in ("MISSING", "DAMAGED"),
             "folder": entry is not None and entry.path is not None and entry.path.exists(),
             "remove": entry is not None and entry.is_ours and entry.standing.name != "IN_USE",
         }

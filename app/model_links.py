@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySide6.QtWidgets import QToolButton
 
 # Commands and advice that the manager carries out, as sentences name them.
-_MAKING = ("nsdviewer fit", "nsdviewer download", "nsdviewer import", "generator trained with")
+_MAKING = ("nsdviewer fit", "nsdviewer download", "nsdviewer import", "generator trained with",
+           "download them again")  # fmt: skip
 
 
 def leads_to_models(sentence: str) -> bool:

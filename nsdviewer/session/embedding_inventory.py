@@ -10,6 +10,7 @@ from nsdviewer.errors import DataError
 from nsdviewer.models.catalogue import CatalogueEntry, catalogue, weights_folder
 from nsdviewer.models.clip_weights import find_weights
 from nsdviewer.models.conse import CLASSES_FILE, ConseEmbedding
+from nsdviewer.models.published.torchscript import is_torchscript
 from nsdviewer.models.registry import DEFAULT_OPEN_CLIP
 from nsdviewer.resources import resource_path
 from nsdviewer.session.model_entries import ModelEntry, Standing
@@ -71,8 +72,11 @@ def _entry(name: str) -> ModelEntry:
     title = f"CLIP {model} ({tag})" if known is None else known.title
     if path is None:
         return _missing(name, title, known)
+    # Its sum takes a second to compute; that it was cut off shows at its end.
+    is_whole = path.suffix != ".pt" or is_torchscript(path)
     return ModelEntry(
-        ModelKind.EMBEDDING, title, Standing.HERE,
+        ModelKind.EMBEDDING, title, Standing.HERE if is_whole else Standing.DAMAGED,
+        "" if is_whole else f"{path} is cut off, or another file; download it again.",
         value=name,
         path=path,
         origin=Origin.DOWNLOADED,

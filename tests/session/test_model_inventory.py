@@ -11,6 +11,7 @@ import torch
 from safetensors.torch import save_file
 
 from nsdviewer.errors import CheckpointError, RequestError
+from nsdviewer.models.catalogue import catalogue
 from nsdviewer.models.checkpoints import load_checkpoint, read_header, save_checkpoint
 from nsdviewer.models.painting import shipped_generator
 from nsdviewer.models.registry import DEFAULT_OPEN_CLIP
@@ -224,3 +225,14 @@ def test_no_path_that_a_file_names_is_looked_at(mini: Subject, tmp_path: Path) -
     entries = list_models(mini.workspace, mini.state, [lure])
     assert standing(entries, lure).standing is Standing.ELSEWHERE
     assert not any(entry.path == secret for entry in entries)
+
+
+def test_a_download_that_is_cut_off_is_damaged(mini: Subject) -> None:
+    entry = catalogue()[0]
+    entry.place().parent.mkdir(parents=True)
+    entry.place().write_bytes(b"PK\x03\x04 and no more")
+    found = standing(list_models(mini.workspace, mini.state), entry.place())
+    assert (found.standing, found.download) == (Standing.DAMAGED, entry.name)
+    assert "download it again" in found.why and found.is_ours
+    remove_model(found, None)
+    assert not entry.place().exists()
