@@ -103,6 +103,7 @@ def _network_curves(job: JobView, folder: Path) -> JobCurves | None:
                     points.setdefault(name, []).append((float(values["epoch"]), float(values[key])))
         except (ValueError, KeyError, TypeError, RecursionError):
             continue
+    points = {name: points[name] for name in _NAMES.values() if name in points}
     if not points:
         return None
     plan = read_values(folder / _PLAN).get("plan", {})

@@ -146,6 +146,7 @@ class NewJobDialog(QDialog):
         self.hint = small()
         self.hint.setWordWrap(True)
         self.area = QScrollArea()
+        self.area.setAccessibleName("Options of the job")
         self.area.setWidgetResizable(True)
         self.area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.area.viewport().setAutoFillBackground(False)
@@ -202,27 +203,28 @@ class NewJobDialog(QDialog):
         self.title.setText(kind.title)
         self.hint.setText(kind.hint)
         form_widget = QWidget()
-        self._form = QFormLayout(form_widget)
-        self._form.setContentsMargins(0, 6, 10, 6)
-        self._form.setHorizontalSpacing(14)
-        self._form.setVerticalSpacing(7)
-        self._edits, self._home_edits = {}, {}
+        form = QFormLayout(form_widget)
+        form.setContentsMargins(0, 6, 10, 6)
+        form.setHorizontalSpacing(14)
+        form.setVerticalSpacing(7)
+        # Half made it must say nothing of what is chosen.
+        self._form, self._edits, self._home_edits = None, {}, {}
         for field in _HOME:
             if field.option in kind.needs:
-                self._home_edits[field.option] = self._add(field)
+                self._home_edits[field.option] = self._add(form, field)
         for field in kind.fields:
-            self._edits[field.option] = self._add(field)
+            self._edits[field.option] = self._add(form, field)
         for name, edit in self._home_edits.items():
             edit.set_value(getattr(self._home, name))
+        self._form = form
         self.area.setWidget(form_widget)
         form_widget.setAutoFillBackground(False)
         self._refresh()
 
-    def _add(self, field: JobField) -> FieldEdit:
-        assert self._form is not None
+    def _add(self, form: QFormLayout, field: JobField) -> FieldEdit:
         edit = FieldEdit(field, self._refresh)
         label = "" if field.kind is FieldKind.SWITCH else field.label
-        self._form.addRow(label, edit)
+        form.addRow(label, edit)
         return edit
 
     def _remember_home(self) -> None:

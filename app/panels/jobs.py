@@ -149,8 +149,6 @@ class JobsPanel(QFrame):
         head = QHBoxLayout()
         head.setSpacing(4)
         head.addWidget(self.title, 1)
-        head.addWidget(self.stage)
-        head.addSpacing(8)
         for button in self.buttons.values():
             head.addWidget(button)
         right = QWidget()
@@ -158,8 +156,12 @@ class JobsPanel(QFrame):
         inner.setContentsMargins(14, 10, 6, 8)
         inner.setSpacing(4)
         inner.addLayout(head)
-        for widget in (self.command, self.fault):
-            inner.addWidget(widget)
+        said = QHBoxLayout()
+        said.setSpacing(10)
+        said.addWidget(self.command, 1)
+        said.addWidget(self.stage)
+        inner.addLayout(said)
+        inner.addWidget(self.fault)
         inner.addWidget(self.tabs, 1)
         self._right = right
         split = QSplitter(Qt.Orientation.Horizontal)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,6 +191,14 @@ def test_what_was_fitted_for_the_subject_that_is_shown_is_offered(application, j
     for name, words in (("000001", command), ("000002", of_another)):
         folder = by_hand(jobs_place, name, words)
         ends.append((folder, take(folder / LOCK_FILE)))
+    window.desk.new_job()
+    dialog = window.findChild(NewJobDialog)
+    for title in ("Simulate subjects", "Fit a decoder"):
+        dialog.kinds.setCurrentRow([k.title for k in kinds()].index(title))
+    words = shlex.split(dialog.command.toPlainText())
+    assert words == ["nsdviewer", *command[:5], "--space", mini.state.space.value, "--version", "b3",
+                     "--embedding", "conse"]  # fmt: skip
+    dialog.reject()
     window.desk.toggle()
     until(lambda: len(window.desk.jobs.running) == 2)
     for folder, held in ends:

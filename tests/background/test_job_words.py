@@ -10,7 +10,7 @@ from nsdviewer.background.log import read_log_state
 from nsdviewer.background.outputs import resumed, written_place
 from nsdviewer.background.pace import Paces
 
-HOME = Path("/home/someone")
+HOME = Path("/place")
 
 
 def test_a_log_tells_of_its_last_attempt_only(tmp_path):
@@ -40,12 +40,12 @@ def test_warnings_are_no_failures(tmp_path):
 @pytest.mark.parametrize(
     ("one", "other", "same"),
     [
-        (("ncsnr", "R", "--out", "a.nii.gz"), ("betas", "R", "--out=/home/someone/a.nii.gz"), True),
+        (("ncsnr", "R", "--out", "a.nii.gz"), ("betas", "R", "--out=/place/a.nii.gz"), True),
         (("fit", "decoder", "R", "--subject", "1"),
          ("fit", "decoder", "R", "--seed", "2", "--subject", "1"), True),
         (("fit", "decoder", "R", "--subject", "1"), ("fit", "encoder", "R", "--subject", "1"), False),
         (("fit", "decoder", "R", "--subject", "1"), ("fit", "decoder", "R", "--subject", "2"), False),
-        (("simulate", "S"), ("simulate", "/home/someone/S", "--seed", "1"), True),
+        (("simulate", "S"), ("simulate", "/place/S", "--seed", "1"), True),
         (("verify", "R"), ("verify", "Q"), False),
     ],
 )  # fmt: skip
