@@ -46,7 +46,7 @@ def run_download(arguments: argparse.Namespace) -> int:
 
 
 def _described(entry: CatalogueEntry, folder: Path | None) -> str:
-    from nsdviewer.models.downloading import part_path
+    from nsdviewer.models.partial_file import part_path
 
     place = entry.place(folder) if folder is not None else entry.find() or entry.place()
     if place.is_file():

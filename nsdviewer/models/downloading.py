@@ -6,9 +6,7 @@ and never gone on from.
 """
 
 import errno
-import fcntl
 import hashlib
-import json
 import os
 import shutil
 import ssl
@@ -16,14 +14,22 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
-from nsdviewer.errors import DataError, ModelUnavailableError, RequestError
+from nsdviewer.errors import DataError, ModelUnavailableError
 from nsdviewer.files import write_json
 from nsdviewer.jobs import Progress
+from nsdviewer.models.partial_file import (
+    PartVersion,
+    discard,
+    only_one,
+    part_path,
+    read_version,
+    version_file,
+)
 from nsdviewer.models.remote import (
     TIMEOUT_S,
     RemoteFile,
@@ -39,26 +45,6 @@ _BLOCK_BYTES = 1 << 18
 # What a disk should still hold when the file is there.
 _SPARE_BYTES = 64 << 20
 _MB = 1e6
-
-
-@dataclass(frozen=True)
-class _Version:
-    """Which version of which file a part is of; "" where the server does not say."""
-
-    address: str
-    etag: str = ""
-    modified: str = ""
-    n_bytes: int | None = None
-
-    @property
-    def validator(self) -> str:
-        """What ``If-Range`` may say: a weak tag does not promise the same bytes."""
-        return self.modified if self.etag.startswith("W/") or not self.etag else self.etag
-
-
-def part_path(target: Path) -> Path:
-    """Return where an unfinished download of `target` is kept."""
-    return target.with_name(target.name + ".part")
 
 
 def download(
@@ -98,17 +84,17 @@ def download(
         progress.report(1.0, f"{target.name} is there already")
         return target
     part = part_path(target)
-    with _writing(target), _only_one(part) as stream:
+    with _writing(target), only_one(part) as stream:
         try:
             _Fetch(remote, target, stream, progress).run(open_with(context), timeout_s)
         finally:
             stream.flush()
             if part.exists() and part.stat().st_size == 0:
-                _discard(part)
+                discard(part)
         os.fsync(stream.fileno())
         part.chmod(0o644)
         part.replace(target)
-        _version_file(part).unlink(missing_ok=True)
+        version_file(part).unlink(missing_ok=True)
     progress.report(1.0, f"{target.name} is there")
     return target
 
@@ -164,9 +150,9 @@ class _Fetch:
         self._check_length()
         self._check_sum()
 
-    def _read_part(self) -> _Version | None:
+    def _read_part(self) -> PartVersion | None:
         """Return the version that the part is of, its bytes hashed; None where there is none."""
-        known = _read_version(self._part)
+        known = read_version(self._part)
         if known is None or not self._may_go_on(known):
             self._begin_anew()
             return None
@@ -183,7 +169,7 @@ class _Fetch:
         self._digest, self._n_there = hashlib.sha256(), 0
 
     def _ask(
-        self, opener: urllib.request.OpenerDirector, known: _Version | None, timeout_s: float
+        self, opener: urllib.request.OpenerDirector, known: PartVersion | None, timeout_s: float
     ) -> HTTPResponse:
         headers = own_headers()
         if known is not None:
@@ -195,7 +181,7 @@ class _Fetch:
         response: HTTPResponse = opener.open(request, timeout=timeout_s)
         return response
 
-    def _take(self, response: HTTPResponse, known: _Version | None) -> None:
+    def _take(self, response: HTTPResponse, known: PartVersion | None) -> None:
         """Write what the server sends behind what is there, or in its place."""
         headers = response.headers
         if headers.get("Content-Encoding", "identity") != "identity":
@@ -210,11 +196,11 @@ class _Fetch:
         self._total = whole if goes_on else length
         if self._total is None and length is not None:
             self._total = self._n_there + length
-        found = _Version(
+        found = PartVersion(
             self._remote.address, headers.get("ETag", ""), headers.get("Last-Modified", ""),
             self._total,
         )  # fmt: skip
-        write_json(_version_file(self._part), asdict(found))
+        write_json(version_file(self._part), asdict(found))
         self._require_room()
         self._stream.seek(self._n_there)
         # One packet at a time, so that a slow server delays no cancelling.
@@ -252,7 +238,7 @@ class _Fetch:
                 f"{self._target.name}. {self._kept()}"
             )
         if self._n_there == 0:
-            _discard(self._part)
+            discard(self._part)
             raise ModelUnavailableError(
                 f"{self._remote.host} sent nothing for {self._target.name}; try again later."
             )
@@ -260,7 +246,7 @@ class _Fetch:
     def _check_sum(self) -> None:
         found, wanted = self._digest.hexdigest(), self._remote.sha256.lower()
         if wanted and found != wanted:
-            _discard(self._part)
+            discard(self._part)
             raise ModelUnavailableError(
                 f"What {self._remote.host} sent for {self._target.name} is another file (SHA-256 "
                 f"{found[:12]}…, not {wanted[:12]}…), so it was thrown away; try again later, or "
@@ -268,12 +254,12 @@ class _Fetch:
             )
 
     def _kept(self) -> str:
-        known = _read_version(self._part)
+        known = read_version(self._part)
         if not self._n_there or known is None or not self._may_go_on(known):
             return ""
         return "What is here is kept; ask again, and the download goes on from there."
 
-    def _may_go_on(self, known: _Version) -> bool:
+    def _may_go_on(self, known: PartVersion) -> bool:
         # Where the server names no version, the sum of the whole is what tells a mixture.
         same = known.address == self._remote.address
         return same and bool(known.validator or self._remote.sha256)
@@ -292,40 +278,6 @@ def _writing(target: Path) -> Iterator[None]:
             f"{target.name} cannot be written into {target.parent} ({error.strerror or error}); "
             f"{what}, or choose another folder."
         ) from error
-
-
-@contextmanager
-def _only_one(part: Path) -> Iterator[IO[bytes]]:
-    """Open a part, held by a lock that the system takes back when the process ends in any way."""
-    descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
-    with os.fdopen(descriptor, "r+b") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RequestError(
-                f"Another download writes {part}; wait for it, or stop it."
-            ) from None
-        yield stream
-
-
-def _discard(part: Path) -> None:
-    part.unlink(missing_ok=True)
-    _version_file(part).unlink(missing_ok=True)
-
-
-def _version_file(part: Path) -> Path:
-    return part.with_name(part.name + ".json")
-
-
-def _read_version(part: Path) -> _Version | None:
-    try:
-        values: dict[str, Any] = json.loads(_version_file(part).read_text(encoding="utf-8"))
-        address, etag, modified = (str(values[k]) for k in ("address", "etag", "modified"))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    if not all(text.isprintable() for text in (address, etag, modified)):
-        return None
-    return _Version(address, etag, modified)
 
 
 def _sha256_of(path: Path, progress: Progress) -> str:

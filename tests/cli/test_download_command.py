@@ -14,7 +14,7 @@ import pytest
 from nsdviewer.cli.main import main
 from nsdviewer.cli.request import wants_window
 from nsdviewer.models import catalogue
-from nsdviewer.models.downloading import part_path
+from nsdviewer.models.partial_file import part_path
 
 CONTENT = b"weights" * 10_000
 

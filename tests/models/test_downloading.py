@@ -15,7 +15,8 @@ import pytest
 from nsdviewer.errors import Cancelled, DataError, ModelUnavailableError, RequestError
 from nsdviewer.jobs import SilentProgress, Ticket
 from nsdviewer.models import downloading
-from nsdviewer.models.downloading import ask_size, download, part_path
+from nsdviewer.models.downloading import ask_size, download
+from nsdviewer.models.partial_file import part_path
 from nsdviewer.models.remote import RemoteFile
 
 CONTENT = bytes(range(256)) * 4096  # 1 MiB
