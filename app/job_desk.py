@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QUrl
+from PySide6.QtCore import QObject, QUrl, Signal
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 
 from app.faults import describe
@@ -23,11 +23,15 @@ if TYPE_CHECKING:
     from app.window import MainWindow
 
 _FITTED = ("decoder", "encoder")
+_LOG_BYTES = 64 << 10
 _INTERRUPTED = "interrupted jobs"
 
 
 class JobDesk(QObject):
     """Shows the jobs in one window, and does what its person asks of them."""
+
+    # The titles of those that were interrupted.
+    interruptedChanged = Signal(list)
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -144,6 +148,7 @@ class JobDesk(QObject):
         if self.jobs.running:
             self._window.status.show()
         self._refresh_buttons()
+        self.interruptedChanged.emit([job.record.title for job in self.jobs.interrupted])
 
     def _on_chosen(self) -> None:
         self._curves = None
@@ -177,6 +182,11 @@ class JobDesk(QObject):
         elif job.stage is JobStage.DONE and self._is_in_front():
             self._window.status.say(f"done: {job.record.title}")
 
+    @property
+    def _is_open(self) -> bool:
+        """Whether the window is there still; what was read for it may come later."""
+        return self._window in self._window.application.windows
+
     def _is_in_front(self) -> bool:
         windows = self._window.application.windows
         active = [w for w in windows if w.isActiveWindow()]
@@ -206,11 +216,17 @@ class JobDesk(QObject):
             self.jobs.ask(lambda: read_curves(job, since), self._show_curves)
         else:
             self.jobs.ask(
-                lambda: self.jobs.store.log(job.id, 64 << 10),
-                lambda text: self.panel.show_log(job.id, text),
+                lambda: self.jobs.store.log(job.id, _LOG_BYTES),
+                lambda text: self._show_log(job.id, text),
             )
 
+    def _show_log(self, job_id: str, text: str) -> None:
+        if self._is_open:
+            self.panel.show_log(job_id, text)
+
     def _show_curves(self, found: JobCurves | None) -> None:
+        if not self._is_open:
+            return
         if found is None or found is not self._curves:
             self._curves = found
             self.panel.show_curves(found)

@@ -80,10 +80,6 @@ def _connect_welcome(window: MainWindow) -> None:
     welcome.lostForgotten.connect(window.recovering.forget)
     welcome.jobsWanted.connect(window.desk.toggle)
     window.recovering.offered.connect(welcome.show_lost)
-    window.application.jobs.changed.connect(
-        lambda: welcome.show_interrupted(
-            [j.record.title for j in window.application.jobs.interrupted]
-        )
-    )
+    window.desk.interruptedChanged.connect(welcome.show_interrupted)
     window.documents.changed.connect(window.show_document)
     window.autosave.failed.connect(window.show_warning)
