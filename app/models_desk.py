@@ -205,8 +205,14 @@ class ModelsDesk(QObject):
             self.dialog or self._window, found, self._theme()
         )
         dialog.sizeWanted.connect(lambda: self._ask_size(dialog, found))
-        dialog.accepted.connect(lambda: self._start(f"Download {found.title}", dialog.words()))
+        dialog.finished.connect(lambda agreed: self._end_asking(dialog, bool(agreed)))
         dialog.open()
+
+    def _end_asking(self, dialog: DownloadDialog, agreed: bool) -> None:
+        self.download_dialog = None
+        dialog.deleteLater()
+        if agreed:
+            self._start(f"Download {dialog.entry.title}", dialog.words())
 
     def _ask_size(self, dialog: DownloadDialog, entry: CatalogueEntry) -> None:
         def run(_: Any) -> int | None:
@@ -214,12 +220,17 @@ class ModelsDesk(QObject):
 
             return ask_size(entry.remote, timeout_s=_ASK_TIMEOUT_S)
 
+        def tell(text: str) -> None:
+            # The answer may come when nobody asks any more.
+            if self.download_dialog is dialog:
+                dialog.show_size(text)
+
         def failed(error: BaseException) -> None:
-            dialog.show_size(str(error) if isinstance(error, NsdViewerError) else "not to be had")
+            tell(str(error) if isinstance(error, NsdViewerError) else "not to be had")
 
         self._window.controller.tasks.submit(
             Lane.FILES, "download-size", run,
-            lambda n: dialog.show_size(size_said(n) or "the server does not say"), failed,
+            lambda n: tell(size_said(n) or "the server does not say"), failed,
         )  # fmt: skip
 
     def _on_ended(self, job: JobView) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSplitter,
+    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -47,6 +48,8 @@ class ModelsDialog(QDialog):
         self.search.setPlaceholderText("search: a name, a kind, an embedding, missing …")
         self.search.setAccessibleName("Search the models")
         self.search.setClearButtonEnabled(True)
+        for button in self.search.findChildren(QToolButton):
+            button.setAccessibleName("Clear the search")
         self.file = QPushButton("Choose a file …")
         self.file.setToolTip("Add a model file of yours: its header is read, nothing is executed")
         self.folder = QPushButton("Choose a folder …")
