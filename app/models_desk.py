@@ -179,6 +179,7 @@ class ModelsDesk(QObject):
         delete = box.addButton("Delete it", QMessageBox.ButtonRole.DestructiveRole)
         box.setDefaultButton(box.addButton("Keep it", QMessageBox.ButtonRole.RejectRole))
         box.exec()
+        box.deleteLater()
         return box.clickedButton() is delete
 
     def _start(self, title: str, command: tuple[str, ...]) -> None:
