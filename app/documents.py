@@ -255,6 +255,8 @@ class Documents(QObject):
             self._held = None
         for name, part in self.parts.items():
             part.put(document.extras.get(name))
+        if document.kind is DocumentKind.PAGE:
+            self._window.composer.open()
         self._restorer.restore(document.layout)
         if coming.file is not None:
             settings.remember_file(coming.file)

@@ -145,7 +145,7 @@ class PagePainter:
         painter.setPen(QColor(paper.muted))
         flags = Qt.AlignmentFlag.AlignBottom | Qt.AlignmentFlag.AlignLeft | Qt.TextFlag.TextWordWrap
         painter.drawText(
-            sheet.adjusted(margin, 0, -margin, -margin), int(flags), "   |   ".join(look.foot)
+            sheet.adjusted(margin, 0, -margin, -margin), int(flags), " | ".join(look.foot)
         )
         painter.restore()
 
