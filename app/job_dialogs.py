@@ -27,6 +27,7 @@ from app.widgets import MenuButton, heading, small
 from nsdviewer.background import JobView
 from nsdviewer.background.kinds import (
     JOB_KINDS,
+    PLACES,
     FieldKind,
     Home,
     JobField,
@@ -43,7 +44,6 @@ _HOME = (
     JobField("version", "Version", FieldKind.TEXT, hint="b3"),
     JobField("embedding", "Embedding", FieldKind.TEXT, hint="the usual one of the data"),
 )
-_PLACES = (FieldKind.FILE, FieldKind.FOLDER, FieldKind.NEW_FILE, FieldKind.NEW_FOLDER)
 
 
 class FieldEdit(QWidget):
@@ -73,7 +73,7 @@ class FieldEdit(QWidget):
             self.line.setAccessibleName(field.label)
             self.line.textChanged.connect(self._set)
             row.addWidget(self.line)
-            if field.kind in _PLACES:
+            if field.kind in PLACES:
                 browse = QPushButton("…")
                 browse.setToolTip(f"Choose: {field.label}")
                 browse.setAccessibleName(f"Choose: {field.label}")

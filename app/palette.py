@@ -128,7 +128,7 @@ class Palette(QDialog):
                 rank = ranks.get(entry.name, 0)
                 bonus = (rank if not typed.strip() else _RECENT) if rank else 0
                 # What can be done comes before what cannot.
-                found.append((-(fit + bonus - 0.5 * bool(entry.why_not and typed)), k, entry))
+                found.append((-(fit + bonus - 0.5 * bool(entry.why_not)), k, entry))
         self.list.clear()
         for _, _, entry in sorted(found, key=lambda each: each[:2]):
             item = QListWidgetItem(entry.text)

@@ -108,6 +108,7 @@ class BenchPanel(QFrame):
         column.addStretch()
         # No layout holds the area: it would answer for the panel's height, and does not know it.
         self._area = QScrollArea(self)
+        self._area.setAccessibleName("Seen and reconstructed")
         self._area.setWidgetResizable(True)
         self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAsNeeded)
         self._area.setWidget(self._inside)
@@ -261,6 +262,7 @@ class BenchPanel(QFrame):
         self._warning.setVisible(found is not None and found.in_training)
         self._held_out.setVisible(found is not None and not found.in_training)
         self._seen_note.setText(seen_note(found))
+        self.seen.setAccessibleDescription(self._seen_note.full_text())
         unchosen = "" if view.state.trials else "choose a trial"
         self.seen.say(found.seen_missing if found is not None else unchosen)
         self.seen.show_pictures(found.seen_pictures if found is not None else ())
@@ -293,6 +295,7 @@ class BenchPanel(QFrame):
         self.painted.say(painted_reason(view))
         self.models_link.show_for(painted_reason(view), view.reconstruction_fault)
         self._painted_note.setText(painted_note(view))
+        self.painted.setAccessibleDescription(self._painted_note.full_text())
 
 
 def _chip(text: str, tip: str) -> QToolButton:

@@ -19,6 +19,7 @@ from app import questions
 from app.colour_bars import ColourBars
 from app.cortex_controls import CortexControls, ShapePill
 from app.cortex_views import StandardView
+from app.described import cortex_in_words
 from app.lasso import Lasso
 from app.layer_list import FILE, LayerList
 from app.read_out import vertex_read_out
@@ -182,6 +183,8 @@ class CortexPanel(QWidget):
             self._notice.setText(_why_bare(after))
             return
         self._draw(before, after)
+        if differs(before, after, "scene", "cursor"):
+            self.view3d.setAccessibleDescription(cortex_in_words(after))
 
     def _show_around(self, scene: Scene) -> None:
         """Show what goes with a scene, and repaint nothing that has not changed."""

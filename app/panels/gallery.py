@@ -61,6 +61,7 @@ class GalleryPanel(QDialog):
         self._way_title = Heading("From what was decoded to the seen picture's own embedding")
         self._way_said = ElidedLabel()
         self._bar = QProgressBar()
+        self._bar.setAccessibleName("Progress of the painting")
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(120)

@@ -93,6 +93,8 @@ class LesionPanel(QFrame):
         box.addWidget(self.trip)
         box.addStretch()
         area = QScrollArea()
+        area.setAccessibleName("Virtual lesion and round trip")
+        self._area = area
         area.setWidgetResizable(True)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         area.setWidget(inside)
@@ -222,6 +224,11 @@ class LesionPanel(QFrame):
             row.bypassed.connect(lambda on, r=row: self._bypass(r, on))
             row.removed.connect(lambda r=row: self._remove(r.name))
             self._list.addWidget(row)
+        # Tab goes as the eye does: rows that came later stand above the round trip.
+        before: QWidget = self._area
+        for control in (c for row in self.rows for c in (row.slider, row.bypass, row.remove)):
+            QWidget.setTabOrder(before, control)
+            before = control
 
     def _show_effect(self, view: View) -> None:
         scaled = _is_scaled(view)

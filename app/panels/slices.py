@@ -8,6 +8,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
 
+from app.described import slices_in_words
 from app.slice_view import SliceFrame, SliceView, Voxel
 from app.view import View, differs, state_differs
 from app.widgets import MenuButton
@@ -68,9 +69,11 @@ class SlicesPanel(QWidget):
             anatomy_mm=cursor.anatomy_mm if cursor is not None and here else None,
             has_crosshair=self.has_crosshair,
         )
+        said = slices_in_words(view)
         pictures = view.scene.slices or (None, None, None)
         for slice_view, picture in zip(self.views, pictures, strict=True):
             slice_view.show_slice(picture, frame)
+            slice_view.setAccessibleDescription(said)
 
     def _edge_mm(self, workspace: Workspace) -> float:
         from nsdviewer.data.spaces.places import Place, voxel_mm_of

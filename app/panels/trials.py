@@ -46,6 +46,7 @@ class TrialsPanel(QFrame):
         self.search.setAccessibleName("Search pictures by description")
         self.search.setClearButtonEnabled(True)
         self._glass = self.search.addAction(QIcon(), QLineEdit.ActionPosition.LeadingPosition)
+        self._glass.setText("Search")
         self._search_timer = QTimer(self, singleShot=True, interval=350)
         self._search_timer.timeout.connect(
             lambda: self.wanted.emit({"search": self.search.text().strip()})

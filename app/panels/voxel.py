@@ -17,10 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.bench_widgets import ChoicePicture
 from app.beta_plots import BetaPlot, BetasAs, short
 from app.prf_sketch import ReceptiveFieldSketch
 from app.view import View, differs, state_differs
-from app.widgets import ElidedLabel, Heading, Picture, small
+from app.widgets import ElidedLabel, Heading, small
 from app.word_chips import WordChips
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class VoxelPanel(QFrame):
         self.words = WordChips()
         self._likes = small(_LIKES)
         self.switch = {way: _switch_button(way) for way in BetasAs}
-        self._best = [Picture(f"Best picture {k + 1}") for k in range(_N_BEST)]
+        self._best = [ChoicePicture(f"Best picture {k + 1}") for k in range(_N_BEST)]
         self._best_ids: list[int] = []
         self._view: View | None = None
         self._lay_out()
@@ -83,7 +84,6 @@ class VoxelPanel(QFrame):
         pictures.setSpacing(5)
         for k, picture in enumerate(self._best):
             picture.setMaximumSize(QSize(84, 84))
-            picture.setCursor(Qt.CursorShape.PointingHandCursor)
             picture.clicked.connect(lambda k=k: self._choose_picture(k))
             pictures.addWidget(picture, 100)
         pictures.addStretch(1)
@@ -143,7 +143,11 @@ class VoxelPanel(QFrame):
         self._best_ids = [nsd_id for nsd_id, _ in view.card_pictures]
         pictures = [rgb for _, rgb in view.card_pictures]
         for k, picture in enumerate(self._best):
-            picture.set_rgb(pictures[k] if k < len(pictures) else None)
+            is_there = k < len(pictures)
+            picture.set_rgb(pictures[k] if is_there else None)
+            picture.set_leads(is_there)
+            number = f": picture {self._best_ids[k]:,}" if is_there else ""
+            picture.setAccessibleName(f"Best picture {k + 1} of the voxel{number}")
 
     def _choose_picture(self, k: int) -> None:
         if self._view is None or k >= len(self._best_ids):
