@@ -17,7 +17,8 @@ from nsdviewer.errors import DataError, NsdViewerError
 from nsdviewer.rendering.layers import LayerMap
 from nsdviewer.session.disk_layers import is_signed, without_infinities
 from nsdviewer.session.map_files import MapFile, read_map_file, side_of
-from nsdviewer.session.stated_spaces import MNI_GRID, PlacedVertices, place_vertices, place_volume
+from nsdviewer.session.stated_spaces import MNI_GRID, place_volume
+from nsdviewer.session.stated_vertices import PlacedVertices, place_vertices
 from nsdviewer.session.vertex_maps import volume_to_vertices
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import CONCEPT, Hemisphere, ViewState
