@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 # asks for no other picture.
 _DPIS = (100, 150, 200, 300, 400)
 _LARGER = 1.5
-_MOST_PICTURES = 60
+_MOST_PICTURES = 200
+_MOST_BYTES = 96 << 20
 _MOST_DRAWINGS = 6
 _MOST_WORKSPACES = 2
 _KIND = "preview"
@@ -212,11 +213,12 @@ class Previews(QObject):
             _keep(self._drawings, wanted.content, drawing, _MOST_DRAWINGS)
             _keep(self._pictures, wanted, (dpi, image), _MOST_PICTURES)
             _keep(self._latest, wanted.content, image, _MOST_PICTURES)
+            self._forget_old_pictures()
             self._settle()
 
         def failed(error: BaseException) -> None:
             if not isinstance(error, Cancelled):
-                if len(self._faults) > _MOST_PICTURES:
+                if len(self._faults) >= _MOST_PICTURES:
                     self._faults.clear()
                 self._faults[wanted] = describe(_KIND, error)[0]
             self._settle()
@@ -225,6 +227,17 @@ class Previews(QObject):
             self._worker = Worker(self._bridge.deliver, "composer")
         self._ticket = self._worker.submit(Job(_KIND, run, done, failed))
         self.changed.emit()
+
+    def _forget_old_pictures(self) -> None:
+        """Keep no more than some memory holds, but all that the page shows."""
+        shown = set(self._wanted)
+        n_bytes = sum(image.sizeInBytes() for _, image in self._pictures.values())
+        for old in [each for each in self._pictures if each not in shown]:
+            if n_bytes <= _MOST_BYTES:
+                return
+            n_bytes -= self._pictures.pop(old)[1].sizeInBytes()
+            if all(old.content != each.content for each in shown):
+                self._latest.pop(old.content, None)
 
     def _settle(self) -> None:
         self._running, self._ticket = None, None
