@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 
 from nsdviewer.errors import RequestError
 
@@ -18,6 +19,9 @@ class FieldKind(Enum):
     FOLDER = "folder"
     NEW_FILE = "new file"
     NEW_FOLDER = "new folder"
+
+
+PLACES = (FieldKind.FILE, FieldKind.FOLDER, FieldKind.NEW_FILE, FieldKind.NEW_FOLDER)
 
 
 @dataclass(frozen=True)
@@ -241,6 +245,8 @@ def _words(field: JobField, value: str) -> list[str]:
         raise RequestError(f"'{field.label}' is one of {', '.join(field.choices)}, not '{value}'.")
     if field.kind is FieldKind.CHOICE and value == field.choices[0]:
         return []
+    if field.kind in PLACES:
+        value = str(Path(value).expanduser())
     if field.suffix and not value.endswith(field.suffix) and "." not in value.rpartition("/")[2]:
         value += field.suffix
     # A value that looks like an option is glued to its name.

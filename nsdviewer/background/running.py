@@ -103,22 +103,38 @@ class _Watch:
     def __init__(self, end: Callable[[], None], grace_s: float) -> None:
         self._end, self._grace_s = end, grace_s
         self._closed = threading.Event()
+        self._interrupted_s: float | None = None
         # The interpreter writes here at once, also while the main thread is deep in a library.
         self._told, self._tell = os.pipe()
         os.set_blocking(self._tell, False)
         self._wakeup = signal.set_wakeup_fd(self._tell, warn_on_full_buffer=False)
-        self._handler = signal.signal(signal.SIGTERM, _interrupt)
+        self._handler = signal.signal(signal.SIGTERM, self._interrupt)
         self._thread = threading.Thread(target=self._watch, name="stop", daemon=True)
         self._thread.start()
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        if _is_finalizing(frame):
+            # What is raised there is lost.
+            threading.Timer(0.05, os.kill, (os.getpid(), number)).start()
+            return
+        now_s = time.monotonic()
+        # What is being tidied up must not be interrupted in its turn.
+        if self._interrupted_s is None or now_s - self._interrupted_s > self._grace_s / 4:
+            self._interrupted_s = now_s
+            raise KeyboardInterrupt
 
     def _watch(self) -> None:
         while signal.SIGTERM not in (found := os.read(self._told, 64)):
             if not found:  # closed
                 return
-        if self._closed.wait(self._grace_s):
-            return
-        self._end()
-        os._exit(CANCELLED_STATUS)
+        for _ in range(3):
+            if self._closed.wait(self._grace_s / 3):
+                return
+            # Somebody caught the interruption and went on.
+            os.kill(os.getpid(), signal.SIGTERM)
+        if not self._closed.wait(1.0):
+            self._end()
+            os._exit(CANCELLED_STATUS)
 
     def close(self) -> None:
         """Leave the process as it was."""
@@ -128,7 +144,9 @@ class _Watch:
         os.close(self._tell)
 
 
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    # Once: what is being tidied up must not be interrupted in its turn.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    raise KeyboardInterrupt
+def _is_finalizing(frame: FrameType | None) -> bool:
+    while frame is not None:
+        if frame.f_code.co_name == "__del__":
+            return True
+        frame = frame.f_back
+    return False

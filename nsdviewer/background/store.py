@@ -48,6 +48,7 @@ from nsdviewer.files import write_json
 
 _STARTING_FILE = "starting.lock"
 _LOG_BYTES = 1 << 20
+_NICENESS = 5
 
 
 def jobs_folder() -> Path:
@@ -100,14 +101,8 @@ class JobStore:
             self.folder.mkdir(parents=True, exist_ok=True)
             with locks.one_at_a_time(self.folder / _STARTING_FILE):
                 self._require_free(record)
-                making = self.folder / f".making-{name}"
-                making.mkdir()
-                held = locks.take(making / LOCK_FILE)
-                assert held is not None
+                held = self._make_folder(record)
                 with held:
-                    write_json(making / RECORD_FILE, _record_values(record))
-                    # Under its own name only with its record and its lock.
-                    making.rename(record.folder)
                     self._spawn(record, held)
         except OSError as error:
             raise self._not_writable(error) from error
@@ -290,6 +285,20 @@ class JobStore:
                     "choose another file."
                 )
 
+    def _make_folder(self, record: JobRecord) -> IO[bytes]:
+        """Make a job's folder, whole or not at all; returns its lock, held."""
+        making = self.folder / f".making-{record.id}"
+        try:
+            making.mkdir()
+            held = locks.take(making / LOCK_FILE)
+            assert held is not None
+            write_json(making / RECORD_FILE, _record_values(record))
+            making.rename(record.folder)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+        return held
+
     def _spawn(self, record: JobRecord, held: IO[bytes]) -> None:
         """Run the record's command in a process that takes the lock over."""
         log = record.folder / LOG_FILE
@@ -314,6 +323,9 @@ class JobStore:
                 start_new_session=True,
                 pass_fds=(held.fileno(),),
             )
+        with suppress(psutil.Error):
+            # Whoever works in the window goes first.
+            psutil.Process(child.pid).nice(_NICENESS)
         with self._lock:
             self._children.append(child)
 

@@ -2,6 +2,8 @@
 
 import argparse
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -109,3 +111,37 @@ def test_a_defect_is_told_in_a_sentence_and_its_traceback_is_in_the_log(tmp_path
     assert "Traceback" in capfd.readouterr().err
     with pytest.raises(DataError):
         run_job(tmp_path / "nothing", broken)
+
+
+def test_whoever_swallows_the_interruption_is_ended_in_time(tmp_path):
+    folder = tmp_path / "20260101-000000-0000aa"
+    folder.mkdir()
+    record = {"format": "nsdviewer-job", "title": "t", "created": 1, "command": ["verify", "x"]}
+    (folder / RECORD_FILE).write_text(json.dumps(record))
+    script = (
+        "import os, signal, sys, time\nfrom pathlib import Path\n"
+        "from nsdviewer.background.running import run_job\n"
+        "class Last:\n"
+        "    def __del__(self):\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        time.sleep(0.01)\n"
+        "def once(_):\n"
+        "    last = Last()\n"
+        "    del last\n"
+        "    time.sleep(20)\n"
+        "def stubborn(_):\n"
+        "    while True:\n"
+        "        try:\n"
+        "            os.kill(os.getpid(), signal.SIGTERM)\n"
+        "            time.sleep(20)\n"
+        "        except KeyboardInterrupt:\n"
+        "            pass\n"
+        "began = time.monotonic()\n"
+        "assert run_job(Path(sys.argv[1]), once, 60.0) == 130\n"
+        "assert time.monotonic() - began < 10\n"
+        "run_job(Path(sys.argv[1]), stubborn, 0.6)\n"
+    )
+    words = [sys.executable, "-c", script, str(folder)]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 130, ended.stderr
+    assert json.loads((folder / END_FILE).read_text())["cancelled"] is True
