@@ -80,7 +80,7 @@ $(BENCH_PARTS): bench
 	@:
 endif
 
-bench: $(READY) ## measure the budgets, or one part: bench data, app, science, generator; writes bench.json
+bench: $(READY) ## measure the budgets, or one part: bench data, app, science, generator, monkey; writes bench.json
 	$(WINDOW_ENV) $(VIRTUAL_DISPLAY) $(BIN)/python -m tests.bench $(BENCH_PARTS)
 
 # `make screenshots SHOTS="window lesion"` makes some of them.

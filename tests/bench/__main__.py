@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from tests.bench import app, data, generator, science
+from tests.bench.app import monkey
 
 PARTS: dict[str, Callable[[], dict[str, Any]]] = {
     "data": data.measure,
     "app": app.measure,
     "science": science.measure,
     "generator": generator.measure,
+    "monkey": monkey.measure,
 }
 
 

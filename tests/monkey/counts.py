@@ -1,0 +1,102 @@
+"""What a window keeps: objects, files, threads, memory; and whether it becomes more and more."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+import psutil
+from PySide6.QtCore import QObject
+from PySide6.QtWidgets import QApplication
+
+# By how much each may grow over the second half of a run. Caches with an upper bound still fill, and
+# the heap's pages come and go by some percent; a leak of one object or 2 KiB with every action would
+# be 10,000 objects or 20 MiB in 10,000 actions.
+ALLOWED = {
+    "widgets": 0.01, "qt_objects": 0.01, "python_objects": 0.01, "files": 0.02, "threads": 0.02,
+    "resident_mib": 0.02,
+}  # fmt: skip
+# And by how much in any case, where a percentage of a small number says nothing.
+_AT_LEAST = {
+    "widgets": 10, "qt_objects": 60, "python_objects": 3000, "files": 3, "threads": 2,
+    "resident_mib": 16,
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Counts at one time, of windows that are at rest in one and the same state."""
+
+    n_actions: int
+    widgets: int
+    qt_objects: int
+    python_objects: int
+    files: int
+    threads: int
+    resident_mib: float
+    types: Counter[str] = field(repr=False)
+
+
+def take(n_actions: int) -> Sample:
+    """Count now."""
+    for _ in range(3):
+        gc.collect()
+    application = QApplication.instance()
+    assert isinstance(application, QApplication)
+    tops = application.topLevelWidgets()
+    n_qt = sum(1 + len(top.findChildren(QObject)) for top in tops if top.parent() is None)
+    types = Counter(type(each).__name__ for each in gc.get_objects())
+    process = psutil.Process()
+    return Sample(
+        n_actions=n_actions,
+        widgets=len(application.allWidgets()),
+        qt_objects=n_qt + len(application.findChildren(QObject)),
+        python_objects=sum(types.values()),
+        files=process.num_fds(),
+        threads=threading.active_count(),
+        resident_mib=process.memory_info().rss / 2**20,
+        types=types,
+    )
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How a count moves over the second half of a run, by a line of least squares."""
+
+    name: str
+    mean: float
+    growth: float
+    allowed: float
+
+    @property
+    def is_flat(self) -> bool:
+        return self.growth <= self.allowed
+
+    def __str__(self) -> str:
+        word = "flat" if self.is_flat else "GROWS"
+        return f"{self.name:15} {self.mean:12,.0f} {self.growth:+10,.1f} (≤ {self.allowed:,.0f}) {word}"
+
+
+def trends(samples: list[Sample]) -> list[Trend]:
+    """Return the trend of each count over the second half of `samples`."""
+    half = samples[len(samples) // 2 :]
+    at = np.array([s.n_actions for s in half], float)
+    found = []
+    for name, share in ALLOWED.items():
+        values = np.array([getattr(s, name) for s in half], float)
+        slope = np.polyfit(at, values, 1)[0] if len(half) > 2 else 0.0
+        mean = float(values.mean())
+        found.append(
+            Trend(name, mean, float(slope * np.ptp(at)), max(share * mean, _AT_LEAST[name]))
+        )
+    return found
+
+
+def growing_types(samples: list[Sample], n: int = 12) -> list[str]:
+    """Return the Python types of which there are most more at the end than at half time."""
+    before, after = samples[len(samples) // 2], samples[-1]
+    more = Counter({t: k - before.types[t] for t, k in after.types.items()})
+    return [f"{name} {more_by:+d}" for name, more_by in more.most_common(n) if more_by > 0]
