@@ -27,7 +27,7 @@ def areas(window: MainWindow) -> dict[str, QWidget]:
         widget = column.itemAt(k).widget()
         inside = any(widget is each or widget.isAncestorOf(each) for each in known.values())
         if not inside:
-            found[widget.objectName() or f"part {k}"] = widget
+            found[f"part {k}"] = widget
     return {name: widget for name, widget in found.items() if widget.isVisible()}
 
 

@@ -70,6 +70,8 @@ QToolButton#number {{ border-radius: 4px; padding: 1px; font-size: 11px; color: 
 QToolButton#number:checked {{ background: {accent_wash}; border-color: {accent}; color: {text}; }}
 QToolButton#chip:disabled, QToolButton#number:disabled {{ color: {faint}; }}
 QToolButton#flat:checked {{ background: {accent_wash}; }}
+QToolButton#chip:checked:focus, QToolButton#number:checked:focus, QToolButton#flat:checked:focus {{
+    border-color: {text}; }}
 QPushButton#primary {{ background: {accent}; border-color: {accent}; color: {on_accent};
     font-weight: 600; padding: 9px 18px; }}
 QPushButton#primary:hover {{ border-color: {text}; }}
@@ -127,6 +129,8 @@ QSlider::sub-page:horizontal {{ background: {muted}; border-radius: 1px; }}
 QSlider::handle:horizontal {{ width: 13px; height: 13px; margin: -5px 0; border-radius: 6px;
     background: {accent}; }}
 QSlider::handle:horizontal:disabled {{ background: {faint}; }}
+QSlider::handle:horizontal:focus {{ border: 2px solid {text}; width: 11px; height: 11px; }}
+QScrollArea:focus, QListView:focus, QTableView:focus {{ border: 1px solid {accent}; }}
 QFrame#pill {{ background: {panel}; border: 1px solid {border}; border-radius: 10px; }}
 QFrame#pill QToolButton {{ font-size: 11px; padding: 1px 3px; color: {muted}; }}
 QFrame#card {{ background: {panel}; border: 1px solid {border}; border-radius: 8px; }}
