@@ -13,7 +13,7 @@ from app.composer import arranging
 from app.composer.arranging import Box
 from app.composer.dragging import handle_rects
 from app.composer.previews import Preview
-from app.composer.snapping import Guide
+from app.composer.snapping import MARGIN_MM, Guide
 from app.composer.words import KINDS
 from nsdviewer.rendering.theme import PALETTES, Palette
 from nsdviewer.state import PanelKind, Theme
@@ -74,6 +74,7 @@ class PagePainter:
         sheet = look.rect_px(Box(0, 0, page.width_mm, page.height_mm))
         paper = PALETTES[page.state.theme]
         self._paint_sheet(painter, sheet, paper)
+        self._paint_margins(painter, look, paper)
         painter.save()
         painter.setClipRect(sheet)
         for k, panel in enumerate(page.panels):
@@ -91,6 +92,13 @@ class PagePainter:
         painter.fillRect(sheet, QColor(paper.canvas))
         painter.setPen(QColor(self.palette.border))
         painter.drawRect(sheet)
+
+    def _paint_margins(self, painter: QPainter, look: Look, paper: Palette) -> None:
+        page = look.now.page
+        width, height = page.width_mm - 2 * MARGIN_MM, page.height_mm - 2 * MARGIN_MM
+        if min(width, height) > 0:
+            painter.setPen(QPen(QColor(paper.border), 1, Qt.PenStyle.DotLine))
+            painter.drawRect(look.rect_px(Box(MARGIN_MM, MARGIN_MM, width, height)))
 
     def _paint_panel(
         self, painter: QPainter, rect: QRectF, panel: Panel, preview: Preview, paper: Palette

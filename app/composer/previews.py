@@ -13,17 +13,16 @@ from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QImage
 
 from app.bridge import Bridge
+from app.composer.page_workspaces import PageWorkspaces, keep_newest
 from app.faults import describe
 from nsdviewer.errors import Cancelled
 from nsdviewer.jobs import Job, Ticket, Worker
 from nsdviewer.state import Page, Panel, PanelKind, ViewState
-from nsdviewer.state.history import home_of
 
 if TYPE_CHECKING:
     from app.drawing_process import DrawingProcess
     from app.view import View
     from nsdviewer.rendering.page import PanelDrawing
-    from nsdviewer.session.workspace import Workspace
 
 # Pictures are drawn larger than the screen has pixels: small letters stay sharp, and a little more zoom
 # asks for no other picture.
@@ -32,7 +31,6 @@ _LARGER = 1.5
 _MOST_PICTURES = 200
 _MOST_BYTES = 96 << 20
 _MOST_DRAWINGS = 6
-_MOST_WORKSPACES = 2
 _KIND = "preview"
 
 
@@ -209,10 +207,10 @@ class Previews(QObject):
 
         def done(found: tuple[PanelDrawing, QImage, tuple[str, ...]]) -> None:
             drawing, image, lines = found
-            _keep(self._lines, wanted.content, lines, _MOST_PICTURES)
-            _keep(self._drawings, wanted.content, drawing, _MOST_DRAWINGS)
-            _keep(self._pictures, wanted, (dpi, image), _MOST_PICTURES)
-            _keep(self._latest, wanted.content, image, _MOST_PICTURES)
+            keep_newest(self._lines, wanted.content, lines, _MOST_PICTURES)
+            keep_newest(self._drawings, wanted.content, drawing, _MOST_DRAWINGS)
+            keep_newest(self._pictures, wanted, (dpi, image), _MOST_PICTURES)
+            keep_newest(self._latest, wanted.content, image, _MOST_PICTURES)
             self._forget_old_pictures()
             self._settle()
 
@@ -274,43 +272,6 @@ class _UntilClosed:
     def report(self, fraction: float, message: str = "") -> None:
         if self._previews._is_closed:
             raise Cancelled(message)
-
-
-class PageWorkspaces:
-    """Workspaces of a page's states: the window's where it fits, else a few of its own.
-
-    Attributes
-    ----------
-    view
-        What the window shows.
-    """
-
-    def __init__(self) -> None:
-        self.view: View | None = None
-        self._own: OrderedDict[tuple[object, ...], Workspace] = OrderedDict()
-
-    def forget(self) -> None:
-        """Read anew what is not the window's."""
-        self._own = OrderedDict()
-
-    def of(self, state: ViewState) -> Workspace:
-        """Return the workspace of a state; raises `NsdViewerError` where there is none."""
-        from nsdviewer.session import open_workspace
-
-        view = self.view
-        if view is not None and home_of(view.state) == home_of(state):
-            return view.workspace
-        home = home_of(state)
-        if home not in self._own:
-            _keep(self._own, home, open_workspace(state), _MOST_WORKSPACES)
-        return self._own[home]
-
-
-def _keep(kept: OrderedDict[Any, Any], key: Any, value: Any, most: int) -> None:
-    kept[key] = value
-    kept.move_to_end(key)
-    while len(kept) > most:
-        kept.popitem(last=False)
 
 
 def _wanted(page: Page, panel: Panel) -> _Wanted:

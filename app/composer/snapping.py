@@ -9,8 +9,9 @@ from typing import NamedTuple
 from app.composer.arranging import LEAST_MM, Box, kept_inside
 
 GRID_MM = 1.0
-MARGIN_MM = 2.0
-GAP_MM = 2.0
+# As in the layouts to begin with.
+MARGIN_MM = 3.0
+GAP_MM = 4.0
 
 
 class Guide(NamedTuple):
