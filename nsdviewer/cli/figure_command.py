@@ -51,9 +51,21 @@ def add_figure(commands: Commands) -> None:
 def run_figure(arguments: argparse.Namespace) -> int:
     """Write what a document shows, by the output's suffix."""
     shown = shown_by(arguments)
+    _require_apart(arguments)
     for path in _write(shown, arguments):
         print(path)
     return 0
+
+
+def _require_apart(arguments: argparse.Namespace) -> None:
+    """Raise `RequestError` where a changed copy of a document would take its place."""
+    changed = bool(arguments.changes) or arguments.dpi is not None
+    beside = arguments.out.with_suffix(".json")
+    if changed and beside.absolute() == Path(str(arguments.state)).absolute():
+        raise RequestError(
+            f"The JSON beside {arguments.out.name} would replace {beside.name}, which it was made "
+            "from; give the figure another name."
+        )
 
 
 def shown_by(arguments: argparse.Namespace) -> Page | ViewState:

@@ -13,6 +13,7 @@ from typing import Any
 
 import matplotlib as mpl
 import numpy as np
+import psutil
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -27,6 +28,9 @@ from nsdviewer.state import Page, Panel, PanelKind, ViewState
 
 _LETTER_LARGER_PT, _HEAD_GAP_MM = 1.5, 0.8
 FOOT_PT, _FOOT_MARGIN_MM = 4.2, 1.0
+# The picture, its copy and their compression; and of a cortex also its depth.
+_BYTES_A_PAGE_PX, _BYTES_A_CORTEX_PX = 12, 24
+_USABLE_SHARE = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,18 +100,42 @@ def write_page(drawing: PageDrawing, path: Path) -> None:
     RequestError
         If the suffix is another, or a panel has nothing to draw.
     """
-    path = Path(path)
-    suffix = path.suffix.lower()
-    if suffix not in PAGE_SUFFIXES:
-        raise RequestError(
-            f"A figure is written as {', '.join(PAGE_SUFFIXES)}; '{path.name}' is none of these."
-        )
-    page = drawing.page
+    path, page = Path(path), drawing.page
+    suffix = require_writable(page, path)
     with missing_letters_said(page):
         figure = compose_page(drawing, whole_pixels=suffix == ".png")
         with atomic_path(path) as temporary:
             size = (page.width_mm, page.height_mm)
             write_drawing(figure, temporary, suffix, drawing.document(), page.dpi, size)
+
+
+def require_writable(page: Page, path: Path) -> str:
+    """Return the suffix that says how a page is written; nothing is computed for one that cannot be.
+
+    Raises
+    ------
+    RequestError
+        If the suffix is another, or the page needs more memory than there is.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in PAGE_SUFFIXES:
+        raise RequestError(
+            f"A figure is written as {', '.join(PAGE_SUFFIXES)}; '{path.name}' is none of these."
+        )
+    per_mm = page.dpi / MM_PER_INCH
+    panels = sum(p.width_mm * p.height_mm for p in page.panels if p.kind is PanelKind.CORTEX)
+    n_bytes = panels * per_mm**2 * _BYTES_A_CORTEX_PX
+    width, height = page_size_px(page)
+    if suffix == ".png":
+        n_bytes += width * height * _BYTES_A_PAGE_PX
+    free = psutil.virtual_memory().available
+    if n_bytes > _USABLE_SHARE * free:
+        raise RequestError(
+            f"The page of {width:,} × {height:,} pixels needs about {n_bytes / (1 << 30):,.0f} GiB of "
+            f"memory, and {free / (1 << 30):,.0f} are free; make it smaller, or lower its {page.dpi} "
+            "dots to the inch."
+        )
+    return suffix
 
 
 def compose_page(drawing: PageDrawing, whole_pixels: bool = False) -> Figure:

@@ -89,6 +89,7 @@ class PageCanvas:
         self.figure = Figure(figsize=tuple(size / MM_PER_INCH), dpi=dpi, facecolor="none")
         self._measure: Any = FigureCanvasAgg(self.figure).get_renderer
         self.size = float(size[0]), float(size[1])
+        self._on_pixels = whole_pixels
         self._n_drawn = 0
         self.axes = self.figure.add_axes((0, 0, 1, 1), facecolor="none")
         self.axes.set_axis_off()
@@ -116,15 +117,16 @@ class PageCanvas:
         """
         height, width = picture.shape[:2]
         place = box.centred(width * self.px_mm, height * self.px_mm)
-        # On the grid of pixels, so that a page as a picture has the same pixels.
-        x, y = (
-            edge + round((at - edge) / self.px_mm) * self.px_mm
-            for at, edge in ((place.x, self.part.x), (place.y, self.part.y))
-        )
-        place = Box(x, y, place.width, place.height)
+        if self._on_pixels:
+            # On the grid of pixels, so that a page as a picture has the same pixels.
+            x, y = (
+                edge + round((at - edge) / self.px_mm) * self.px_mm
+                for at, edge in ((place.x, self.part.x), (place.y, self.part.y))
+            )
+            place = Box(x, y, place.width, place.height)
         self.axes.imshow(
             picture,
-            extent=(x, place.right, place.bottom, y),
+            extent=(place.x, place.right, place.bottom, place.y),
             aspect="auto",
             interpolation="none",
             zorder=self._on_top(),

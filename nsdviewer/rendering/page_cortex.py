@@ -77,7 +77,7 @@ def visible_lines(
     step = np.arange(len(which)) - first[which]
     share = (step + 0.5) / pieces[which]
     middle = ends[which, 0] + share[:, None] * (ends[which, 1] - ends[which, 0])
-    seen = _is_seen(middle, size_px, maximum_filter(depth_mm, size=3))
+    seen = _is_seen(middle, size_px, _reach(depth_mm))
     return join_lines(_runs(ends, which, step, pieces, seen))
 
 
@@ -105,6 +105,17 @@ def _is_seen(
     behind = depth_mm[row[inside], column[inside]]
     seen[inside] = points[inside, 2] <= behind + _TOLERANCE_MM
     return seen
+
+
+def _reach(depth_mm: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how deep a line may lie in each pixel to be seen there.
+
+    A steep surface changes by more within a pixel than a line is lifted off it, so that the deepest
+    pixel around counts; but not what is seen past the edge of the cortex, behind which lines end.
+    """
+    there = np.isfinite(depth_mm)
+    deepest = maximum_filter(np.where(there, depth_mm, -np.inf), size=3)
+    return np.where(there, deepest, np.inf).astype(np.float32)
 
 
 def _runs(

@@ -107,6 +107,17 @@ def write_turntable(
     Cancelled
         If `progress` does.
     """
+    suffix = require_film(path, turn)
+    if not scene.hemispheres or not scene.camera:
+        raise RequestError("There is no cortex to turn: the subject's surfaces are not on disk.")
+    note = json.dumps(document, sort_keys=True)
+    write = _write_mp4 if suffix == ".mp4" else _write_gif
+    with atomic_path(path) as temporary:
+        write(_reported(turning(scene, turn), turn, progress), temporary, turn, note)
+
+
+def require_film(path: Path, turn: Turntable) -> str:
+    """Return the suffix that says how a film is written; raises `RequestError` if it cannot be."""
     suffix = Path(path).suffix.lower()
     if suffix not in TURNTABLE_SUFFIXES:
         raise RequestError(
@@ -114,12 +125,7 @@ def write_turntable(
         )
     if suffix == ".gif" and turn.fps > _MOST_FPS_GIF:
         raise RequestError(f"A GIF shows at most {_MOST_FPS_GIF} pictures a second; write an MP4.")
-    if not scene.hemispheres or not scene.camera:
-        raise RequestError("There is no cortex to turn: the subject's surfaces are not on disk.")
-    note = json.dumps(document, sort_keys=True)
-    write = _write_mp4 if suffix == ".mp4" else _write_gif
-    with atomic_path(path) as temporary:
-        write(_reported(turning(scene, turn), turn, progress), temporary, turn, note)
+    return suffix
 
 
 def turning(scene: Scene, turn: Turntable) -> Iterator[NDArray[np.uint8]]:

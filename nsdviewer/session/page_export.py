@@ -11,7 +11,13 @@ from numpy.typing import NDArray
 from nsdviewer.errors import NsdViewerError, RequestError
 from nsdviewer.files import write_json
 from nsdviewer.jobs import PartProgress, Progress, SilentProgress
-from nsdviewer.rendering.page import PageDrawing, PanelDrawing, draw_panel, write_page
+from nsdviewer.rendering.page import (
+    PageDrawing,
+    PanelDrawing,
+    draw_panel,
+    require_writable,
+    write_page,
+)
 from nsdviewer.rendering.page_bars import Bars
 from nsdviewer.rendering.page_panels import Content, Pictures, said_panel
 from nsdviewer.rendering.scene import Scene, SceneArrays, paints_of, resolve, resolve_slices
@@ -152,8 +158,11 @@ def export_page(
     Raises
     ------
     RequestError
-        If the suffix is another, a panel cannot be drawn, or nothing can be written.
+        If the suffix is another, memory does not suffice, a panel cannot be drawn, or nothing can be
+        written.
     """
+    path = Path(path)
+    require_writable(page, path)
     drawing = drawing_of_page(workspace_of or Workspaces(), page, PartProgress(progress, 0.0, 0.5))
     progress.report(0.5, "drawing the page")
     try:
@@ -252,9 +261,7 @@ def _arrays(workspace: Workspace, state: ViewState, known: dict[object, Any]) ->
         voxel=None, vertex=None, trials=state.trials if needs_trials else (),
     )  # fmt: skip
     if asked not in known:
-        known[asked] = arrays_of(
-            workspace, asked, map_of(workspace, asked), with_bars=False
-        )
+        known[asked] = arrays_of(workspace, asked, map_of(workspace, asked), with_bars=False)
     arrays: SceneArrays = known[asked]
     return arrays
 

@@ -5,7 +5,12 @@ from pathlib import Path
 
 from nsdviewer.files import beside, write_json
 from nsdviewer.jobs import PartProgress, Progress, SilentProgress
-from nsdviewer.rendering.turntable import TURNTABLE_SUFFIXES, Turntable, write_turntable
+from nsdviewer.rendering.turntable import (
+    TURNTABLE_SUFFIXES,
+    Turntable,
+    require_film,
+    write_turntable,
+)
 from nsdviewer.rendering.view_kinds import ExportedView
 from nsdviewer.session.view_export import drawing_of, unwritable
 from nsdviewer.session.view_provenance import page_provenance
@@ -34,6 +39,7 @@ def export_turntable(
         If `progress` does; then nothing is written.
     """
     path = Path(path)
+    require_film(path, turn)
     progress.report(0.0, "computing the view")
     scene = drawing_of(workspace, state, ExportedView.CORTEX, progress).scene
     document = {

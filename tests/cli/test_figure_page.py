@@ -1,0 +1,93 @@
+"""`nsdviewer figure` with pages, figures and films."""
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from nsdviewer.cli import main
+from nsdviewer.rendering.figure_notes import read_noted
+from nsdviewer.state import Page, Panel, PanelKind
+from tests.conftest import Subject
+
+
+def figure(*words: object) -> int:
+    return main(["figure", *(str(word) for word in words)])
+
+
+@pytest.fixture(scope="module")
+def folder(mini: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("pages")
+    panels = (
+        Panel(PanelKind.CORTEX, 2, 2, 60, 40, "a", "animal"),
+        Panel(PanelKind.SLICES, 2, 44, 60, 30, "b", "", (("concept", "tool"),)),
+    )
+    page = Page(mini.state.replace(trials=()), panels, width_mm=89.0, height_mm=90.0, dpi=90)
+    page.save(found / "page.json")
+    page.replace(panels=()).save(found / "empty.json")
+    page.state.save(found / "view.json")
+    return found
+
+
+def test_a_page_makes_itself_again(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """From the document, from the JSON beside a figure, and from the figure alone."""
+    assert figure(folder / "page.json", "-o", folder / "first.svg") == 0
+    assert str(folder / "first.svg") in capsys.readouterr().out
+    first = (folder / "first.svg").read_bytes()
+    for source in ("first.json", "first.svg"):
+        assert figure(folder / source, "-o", folder / "second.svg") == 0
+        assert (folder / "second.svg").read_bytes() == first
+    assert figure(folder / "first.svg", "-o", folder / "large.png", "--dpi", 180) == 0
+    with Image.open(folder / "large.png") as picture:
+        assert picture.size == (round(89 / 25.4 * 180), round(90 / 25.4 * 180))
+
+
+def test_a_page_is_changed_and_viewed(folder: Path) -> None:
+    out = folder / "changed.png"
+    assert figure(folder / "page.json", "-o", out, "--set", "theme=light", "--dpi", 60) == 0
+    page = Page.from_dict(read_noted(out)[1])
+    assert page.state.theme.value == "light" and page.dpi == 60
+    assert figure(folder / "empty.json", "-o", folder / "empty.pdf") == 0
+    # A view of what the page is made of, as of any saved view.
+    table = folder / "bars.csv"
+    assert figure(folder / "page.json", "--view", "bars", "-o", table) == 0
+    assert table.read_text().startswith("region")
+
+
+def test_the_cortex_turns(folder: Path) -> None:
+    words = ("--seconds", 0.5, "--fps", 4, "--size", 64)
+    assert figure(folder / "page.json", "-o", folder / "turn.gif", *words) == 0
+    with Image.open(folder / "turn.gif") as film:
+        assert film.n_frames == 2 and film.size == (64, 64)
+
+
+@pytest.mark.parametrize(
+    ("words", "why"),
+    [
+        (("page.json", "-o", "x.jpg"), "is written as"),
+        (("page.json", "-o", "x.png", "--dpi", "7"), "dots to the inch"),
+        (("page.json", "-o", "x.png", "--scale", "2"), "use --dpi"),
+        (("view.json", "-o", "x.png", "--dpi", "100"), "use --scale"),
+        (("page.json", "-o", "page.png", "--dpi", "60"), "another name"),
+        (("page.json", "-o", "x.png", "--set", "root=/no/such/place"), "/no/such/place"),
+        (("page.json", "-o", "x.png", "--set", "subject=7"), "7"),
+        (("page.json", "-o", "/proc/nowhere/x.svg"), "nowhere"),
+        (("view.json", "-o", "x.mp4", "--fps", "0"), "pictures a second"),
+        (("view.json", "-o", "x.mp4", "--size", "1000000"), "pixels"),
+        (("view.json", "-o", "x.mp4", "--seconds", "nan"), "seconds"),
+        (("none.pdf", "-o", "x.png"), "none.pdf"),
+        (("note.png", "-o", "x.png"), "no view of nsdviewer"),
+    ],
+)
+def test_faults_are_one_sentence(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...], why: str,
+) -> None:  # fmt: skip
+    monkeypatch.chdir(folder)
+    Image.new("RGB", (4, 4)).save(folder / "note.png")
+    before = (folder / "page.json").read_bytes()
+    assert figure(*words) == 1
+    said = capsys.readouterr().err
+    last = said.strip().splitlines()[-1]
+    assert last.startswith("nsdviewer: ") and why in last and "Traceback" not in said
+    assert not list(folder.glob("x.*")) and (folder / "page.json").read_bytes() == before
