@@ -78,10 +78,13 @@ def difference_in_words(found: tuple[DataDifference, ...], n_files: int) -> tupl
     names = list(dict.fromkeys(_name(each) for each in found))
     more = f" and {len(names) - _MOST_SAID} more" if len(names) > _MOST_SAID else ""
     said = ", ".join(names[:_MOST_SAID])
-    sentence = (
-        f"{len(found)} of the {n_files} files that this session was made of are not what they were "
-        f"({said}{more}), so it may look different."
+    n_others = sum(each.how != "added" for each in found)
+    what = (
+        f"{n_others} of the {n_files} files that this session was made of are not what they were"
+        if n_others
+        else f"{len(found)} files were added to what this session was made of"
     )
+    sentence = f"{what} ({said}{more}), so it may look different."
     details = "\n".join(f"{each.how}: {each.file.what}, {each.file.path}" for each in found)
     return sentence, details
 
