@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtGui import QAction, QKeySequence
+from PySide6.QtWidgets import QMenu
 
 from app.composer.arranging import Edge
 from app.composer.words import KINDS
 
 if TYPE_CHECKING:
-    from PySide6.QtWidgets import QMenu
-
     from app.composer.window import ComposerWindow
 
 
@@ -107,21 +106,25 @@ PAGE_COMMANDS: tuple[PageCommand, ...] = (
 )  # fmt: skip
 
 
-def fill_page_menus(window: ComposerWindow) -> dict[str, QAction]:
-    """Make the composer's menus; returns the actions by the names of their commands."""
+def fill_page_menus(window: ComposerWindow) -> tuple[dict[str, QAction], dict[str, QMenu]]:
+    """Make the composer's menus; returns the actions by the names of their commands, and the menus.
+
+    Both are to be kept: what Qt alone holds, Python may forget, and take the actions along.
+    """
     menus: dict[str, QMenu] = {}
     made: dict[str, QAction] = {}
     for command in PAGE_COMMANDS:
         menu = _menu_of(window, menus, command.menu)
         if command.starts_group and not menu.isEmpty():
             menu.addSeparator()
-        action = menu.addAction(command.text)
+        action = QAction(command.text, menu)
+        menu.addAction(action)
         action.setObjectName(f"composer.{command.name}")
         action.setShortcut(QKeySequence(command.shortcut))
         action.setCheckable(command.checked is not None)
         action.triggered.connect(lambda _=False, c=command: run_command(window, c))
         made[command.name] = action
-    return made
+    return made, menus
 
 
 def run_command(window: ComposerWindow, command: PageCommand) -> None:
@@ -148,6 +151,7 @@ def _menu_of(window: ComposerWindow, menus: dict[str, QMenu], path: str) -> QMen
     if path not in menus:
         outer, _, title = path.rpartition("/")
         parent = _menu_of(window, menus, outer) if outer else window.menuBar()
-        menus[path] = parent.addMenu(title)
+        menus[path] = QMenu(title, parent)
+        parent.addMenu(menus[path])
         menus[path].setToolTipsVisible(True)
     return menus[path]

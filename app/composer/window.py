@@ -65,7 +65,7 @@ class ComposerWindow(QMainWindow):
         self.panel_fields = PanelFields(self.editor)
         self.message = MessageBar()
         self.bars = lay_out(self)
-        self.actions_by_name = fill_page_menus(self)
+        self.actions_by_name, self._menus = fill_page_menus(self)
         self._pause = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._pause.timeout.connect(self._ask_for_pictures)
         self._connect()
