@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QPoint, Qt, QTimer, Signal
-from PySide6.QtGui import QIcon, QKeyEvent
+from PySide6.QtGui import QAction, QIcon, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -45,8 +45,9 @@ class TrialsPanel(QFrame):
         self.search.setPlaceholderText("a small bird on a branch")
         self.search.setAccessibleName("Search pictures by description")
         self.search.setClearButtonEnabled(True)
-        self._glass = self.search.addAction(QIcon(), QLineEdit.ActionPosition.LeadingPosition)
-        self._glass.setText("Search")
+        # Made here: one that Qt makes, Python may take for another that stood in the same memory.
+        self._glass = QAction(QIcon(), "Search", self.search)
+        self.search.addAction(self._glass, QLineEdit.ActionPosition.LeadingPosition)
         self._search_timer = QTimer(self, singleShot=True, interval=350)
         self._search_timer.timeout.connect(
             lambda: self.wanted.emit({"search": self.search.text().strip()})
