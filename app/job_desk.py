@@ -11,8 +11,9 @@ from PySide6.QtGui import QDesktopServices, QGuiApplication
 from app.faults import describe
 from app.job_curves import JobCurves, is_generator, read_curves, training_folder
 from app.job_dialogs import AtQuit, NewJobDialog, QuitQuestion
+from app.job_tasks import JobsButton
 from app.job_words import command_said, duration
-from app.panels.jobs import JobsButton, JobsPanel
+from app.panels.jobs import JobsPanel
 from nsdviewer.background import JobStage, JobView
 from nsdviewer.background.kinds import Home
 from nsdviewer.background.outputs import option
@@ -51,10 +52,10 @@ class JobDesk(QObject):
         panel.actionWanted.connect(self._act)
         panel.clearWanted.connect(self.clear)
         panel.chosenChanged.connect(self._on_chosen)
-        panel.taskCancelled.connect(tasks.cancel)
-        tasks.begun.connect(panel.begin_task)
-        tasks.progressed.connect(panel.show_progress)
-        tasks.finished.connect(panel.end_task)
+        panel.own.cancelled.connect(tasks.cancel)
+        tasks.begun.connect(panel.own.begin)
+        tasks.progressed.connect(panel.own.show_progress)
+        tasks.finished.connect(panel.own.end)
         self.button.toggled.connect(panel.setVisible)
         window.status.add_button(self.button)
 

@@ -22,8 +22,9 @@ from PySide6.QtWidgets import (
 
 from app.icons import themed_icon
 from app.job_log import LogView
-from app.job_row import JobRow, TaskRow
-from app.job_words import command_said, stage_said, summary_said
+from app.job_row import JobRow
+from app.job_tasks import OwnTasks
+from app.job_words import command_said, stage_said
 from app.style import palette_of
 from app.tabs import Tabs
 from app.widgets import ElidedLabel, heading, small
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from app.job_curves import JobCurves
 
 _SHARE, _HEIGHT_PX = 0.3, (190, 340)
-# What is over in less is not worth a line.
-_TASK_AFTER_MS = 400
 _ENDED = (JobStage.DONE, JobStage.FAILED, JobStage.CANCELLED)
 LOG, CURVES = 0, 1
 
@@ -51,7 +50,6 @@ class JobsPanel(QFrame):
     clearWanted = Signal()
     chosenChanged = Signal()
     seen = Signal(bool)
-    taskCancelled = Signal(str)
 
     def __init__(self) -> None:
         super().__init__()
@@ -60,8 +58,6 @@ class JobsPanel(QFrame):
         self._theme = Theme.DARK
         self._plots: Any = None
         self._axis = ""
-        self._tasks: dict[str, TaskRow] = {}
-        self._begun: dict[str, QTimer] = {}
         self._make_list()
         self._make_detail()
         self._lay_out()
@@ -88,9 +84,7 @@ class JobsPanel(QFrame):
             "are found again."
         )
         self.empty.setWordWrap(True)
-        self._own = heading("This window")
-        self._own_rows = QVBoxLayout()
-        self._own_rows.setSpacing(2)
+        self.own = OwnTasks()
         self.new.clicked.connect(self.newWanted)
         self.clear.clicked.connect(self.clearWanted)
         self.close_button.clicked.connect(self.hide)
@@ -144,8 +138,7 @@ class JobsPanel(QFrame):
         column.addWidget(self.note)
         column.addWidget(self.list, 1)
         column.addWidget(self.empty, 1, Qt.AlignmentFlag.AlignTop)
-        column.addWidget(self._own)
-        column.addLayout(self._own_rows)
+        column.addWidget(self.own)
         head = QHBoxLayout()
         head.setSpacing(4)
         head.addWidget(self.title, 1)
@@ -176,7 +169,6 @@ class JobsPanel(QFrame):
         row.setSpacing(0)
         row.addWidget(split, 1)
         row.addWidget(self.close_button, 0, Qt.AlignmentFlag.AlignTop)
-        self._own.hide()
         self.show_jobs((), "")
 
     # --- what it shows -----------------------------------------------------------------------
@@ -254,39 +246,6 @@ class JobsPanel(QFrame):
         self._theme = theme
         self.close_button.setIcon(themed_icon("close", palette_of(theme).muted))
 
-    # --- what this window has under way ------------------------------------------------------
-
-    def begin_task(self, kind: str) -> None:
-        """Show a task if it is not over soon."""
-        if kind in self._tasks:
-            return
-        if kind not in self._begun:
-            timer = QTimer(self, singleShot=True, interval=_TASK_AFTER_MS)
-            timer.timeout.connect(lambda: self._show_task(kind))
-            self._begun[kind] = timer
-        self._begun[kind].start()
-
-    def show_progress(self, kind: str, fraction: float, text: str) -> None:
-        if kind in self._tasks:
-            self._tasks[kind].show_progress(fraction, text)
-
-    def end_task(self, kind: str) -> None:
-        if kind in self._begun:
-            self._begun[kind].stop()
-        row = self._tasks.pop(kind, None)
-        if row is not None:
-            self._own_rows.removeWidget(row)
-            row.hide()
-            row.deleteLater()
-        self._own.setVisible(bool(self._tasks))
-
-    def _show_task(self, kind: str) -> None:
-        row = TaskRow(kind)
-        row.cancelled.connect(self.taskCancelled)
-        self._tasks[kind] = row
-        self._own_rows.addWidget(row)
-        self._own.show()
-
     # --- helpers -----------------------------------------------------------------------------
 
     def _fill(self, jobs: tuple[JobView, ...]) -> None:
@@ -353,20 +312,3 @@ class JobsPanel(QFrame):
             self.hide()
         else:
             super().keyPressEvent(event)
-
-
-class JobsButton(QPushButton):
-    """How many jobs run and how far they are; opens and closes the drawer."""
-
-    def __init__(self) -> None:
-        super().__init__("Jobs")
-        self.setObjectName("flat")
-        self.setCheckable(True)
-        self.setToolTip("Jobs (Ctrl+J)")
-        self.show_running(())
-
-    def show_running(self, running: tuple[JobView, ...]) -> None:
-        text = summary_said(running)
-        if text != self.text() or not self.accessibleName():
-            self.setText(text)
-            self.setAccessibleName(f"{text}: show the jobs" if running else "Show the jobs")

@@ -4,6 +4,7 @@ import json
 import os
 import shlex
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from app.job_dialogs import AtQuit, NewJobDialog, QuitQuestion
 from app.job_log import without_passed_progress
 from app.jobs import JobList
 from app.settings import Settings
+from app.tasks import Lane
 from app.waiting import wait_until
 from app.window import MainWindow
 from nsdviewer.background import JobStage
@@ -254,3 +256,22 @@ def test_of_lines_of_progress_the_last_is_shown():
     assert without_passed_progress("") == ""
     text = "a\n  1% x\n  2% y\n100% done\nb\n  5% again"
     assert without_passed_progress(text) == "a\n100% done\nb\n  5% again"
+
+
+def test_what_the_window_has_under_way_is_shown_once_it_lasts_and_can_be_stopped(window):
+    window.desk.toggle()
+    own, tasks = window.desk.panel.own, window.controller.tasks
+    gone_on = threading.Event()
+
+    def work(ticket):
+        while not gone_on.wait(0.02):
+            ticket.report(0.5, "half of it")
+
+    tasks.submit(Lane.FILES, "export", work, lambda _: None)
+    assert not own.isVisible()
+    until(own.isVisible)
+    button = own.findChild(QPushButton)
+    assert button.accessibleName() == "Cancel: Writing a figure"
+    button.click()
+    until(lambda: not own.isVisible() and tasks.idle)
+    gone_on.set()
