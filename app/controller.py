@@ -211,6 +211,9 @@ class Controller(QObject):
         view = self.view
         if view is None:
             return
+        # A reconstruction of no trial brings no other scene to wait for.
+        while self._steps and not self._steps[0] & (self._dirty | self._pending):
+            self._steps.pop(0)
         due = []
         for result in RESULTS:
             if result.name not in self._dirty or self._is_early(result):

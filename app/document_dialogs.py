@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import (
     QDialog,
     QDialogButtonBox,
     QGridLayout,
+    QHeaderView,
     QLabel,
     QLineEdit,
     QPushButton,
@@ -44,6 +46,7 @@ class TrustDialog(QDialog):
         )
         lead.setWordWrap(True)
         self.list = QTreeWidget()
+        self.list.setObjectName("paths")
         self.list.setAccessibleName("What would be opened")
         self.list.setHeaderLabels(["what", "where"])
         self.list.setRootIsDecorated(False)
@@ -55,8 +58,8 @@ class TrustDialog(QDialog):
         if len(paths) > _MOST_LISTED:
             more = f"and {len(paths) - _MOST_LISTED:,} more"
             self.list.addTopLevelItem(QTreeWidgetItem(["", more]))
-        self.list.resizeColumnToContents(0)
-        self.list.resizeColumnToContents(1)
+        self.list.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        self.list.header().setStretchLastSection(False)
         self.list.setCurrentItem(self.list.topLevelItem(0))
         buttons = _buttons(self)
         self.go = buttons.addButton("Open", QDialogButtonBox.ButtonRole.AcceptRole)
@@ -186,6 +189,8 @@ def _in_words(named: NamedPath) -> str:
 def _buttons(dialog: QDialog) -> QDialogButtonBox:
     buttons = QDialogButtonBox(QDialogButtonBox.StandardButton.Cancel)
     buttons.rejected.connect(dialog.reject)
+    # Some styles draw pictures on buttons, and none of ours has one.
+    buttons.button(QDialogButtonBox.StandardButton.Cancel).setIcon(QIcon())
     buttons.setOrientation(Qt.Orientation.Horizontal)
     return buttons
 

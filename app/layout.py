@@ -198,7 +198,7 @@ def lay_out(window: MainWindow) -> tuple[QStackedWidget, Workbench]:
     workbench.folded.connect(show_parts)
     pages.currentChanged.connect(show_parts)
     for widget in (
-        window.header, window.message, parts, pages, window.desk.panel, window.status,
+        window.header, window.offers, window.message, parts, pages, window.desk.panel, window.status,
     ):  # fmt: skip
         column.addWidget(widget, 1 if widget is pages else 0)
     window.setCentralWidget(body)

@@ -97,6 +97,11 @@ QFrame#popover {{ background: {panel}; border: 1px solid {border}; }}
 QTableView {{ background: transparent; border: none; outline: none; font-size: 12px; }}
 QTableView::item {{ padding: 0 5px; border: none; }}
 QTableView::item:selected {{ background: {accent_wash}; color: {text}; }}
+QTreeWidget#paths {{ background: {raised}; border: 1px solid {border}; border-radius: 6px;
+    outline: none; }}
+QTreeWidget#paths:focus {{ border-color: {accent}; }}
+QTreeWidget#paths::item {{ padding: 4px 4px; border: none; }}
+QTreeWidget#paths::item:selected {{ background: {accent_wash}; color: {text}; }}
 QTreeWidget#models {{ background: {panel}; border: 1px solid {border}; border-radius: 8px;
     outline: none; padding: 4px; }}
 QTextEdit#wrapped {{ background: transparent; border: none; padding: 0; }}

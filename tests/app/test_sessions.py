@@ -157,6 +157,7 @@ def test_steps_to_other_data_are_undone_and_redone(window, elsewhere):
     window.request(root=str(elsewhere))
     assert window.wait_idle(120)
     assert state_of(window).root == str(elsewhere) and state_of(window).trials == ()
+    assert window.controller.view.card is not None, "what follows waits for no reconstruction"
     window.request(seed=7)
     last = state_of(window)
     # Faster than anything opens: what is asked for last counts.
