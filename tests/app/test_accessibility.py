@@ -150,6 +150,8 @@ def is_open(widget: QWidget) -> bool:
 def test_tab_goes_through_everything_as_the_eye_does(window):
     """No control holds the keyboard, and the parts of the window come in their order."""
     window.below.turn_to(0)
+    window.activateWindow()
+    assert QTest.qWaitForWindowActive(window)
     order = tab_order(window)
     parts = list(areas(window).items())
     first = {}
@@ -168,7 +170,13 @@ def test_tab_goes_through_everything_as_the_eye_does(window):
         # Within the concept Tab completes words where something is offered.
         reached.add(focused)
         window.focusNextChild()
-    assert {w for w in order if not isinstance(w, QAbstractButton)} <= reached
+    # Of chips of which one is on, Tab reaches that one, and arrows the others.
+    missed = [w.accessibleName() for w in order if w not in reached and not is_one_of_some(w)]
+    assert missed == [], missed
+
+
+def is_one_of_some(widget: QWidget) -> bool:
+    return isinstance(widget, QAbstractButton) and widget.group() is not None
 
 
 @pytest.mark.parametrize("theme", list(Theme))
