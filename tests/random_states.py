@@ -24,7 +24,7 @@ from nsdviewer.state import (
 )
 
 CONCEPTS = (
-    "animal - tool", "animal", '"a bird\'s nest" - tool', '0.5*"a dog, & a \\"cat\\"" + 0.25*car',
+    "animal - tool", "animal", '"a bird\'s nest" - tool', '0.5*"a dog, & a \'cat\'" + 0.25*car',
     '"$HOME `id` $(id) !! %PATH% ^& | > < ; # ~ * ? [a] {b} \\\\"',
     "-1*tool + animal", '"Fußgänger — été 犬"',
     "",
@@ -52,7 +52,7 @@ def random_state(rng: random.Random, workspace: Workspace, first: ViewState) -> 
         "vertex": None if voxel is None else rng.choice([None, (rng.choice(list(Hemisphere)), 17)]),
         "patches": _patches(rng), "scaling": _scaling(rng),
         "camera": rng.choice([(), tuple(_camera(rng))]), "search": rng.choice(SEARCHES),
-        "subset": rng.choice(["all", "shared", "session:1", "(shared | train) & run:1-3"]),
+        "subset": rng.choice(["all", "shared", "session:1", "shared & run:1-3"]),
         "trials_as": rng.choice(list(TrialsAs)), "bench": rng.choice(list(BenchRow)),
         "seed": rng.choice([0, 1, 9999]), "theme": rng.choice(list(Theme)),
     }  # fmt: skip
