@@ -28,6 +28,8 @@ MM_PER_POINT = MM_PER_INCH / POINTS_PER_INCH
 LINE_SPACING = 1.3
 # Of the size of letters: from their line to their top, middle and bottom.
 _ASCENT, _MIDDLE, _DESCENT = 0.78, 0.36, 0.24
+# Height at which letters are measured, and how much wider they may be drawn.
+_MEASURED_PX, _FITTED_TO_PIXELS = 200.0, 1.02
 _FALLBACK_FONT = "DejaVu Sans"
 
 
@@ -208,10 +210,12 @@ class PageCanvas:
             )  # fmt: skip
 
     def text_width(self, text: str, points: float, weight: str = "normal") -> float:
-        """Return how wide one line of text is, in mm."""
-        font = FontProperties(family=[self.font], size=points, weight=weight)
+        """Return how wide one line of text is at most, in mm."""
+        # Small letters are fitted to pixels, each format to others; large ones are as designed.
+        larger = max(_MEASURED_PX / (points / POINTS_PER_INCH * self.dpi), 1.0)
+        font = FontProperties(family=[self.font], size=points * larger, weight=weight)
         width, _, _ = self._measure().get_text_width_height_descent(text, font, False)
-        return float(width) * self.px_mm
+        return float(width) / larger * self.px_mm * _FITTED_TO_PIXELS
 
     def wrapped(self, text: str, points: float, width: float, most_lines: int) -> list[str]:
         """Return text in lines that fit into a width; what has no room ends in an ellipsis."""

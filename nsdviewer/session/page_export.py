@@ -92,7 +92,8 @@ def drawing_of_page(
     drawings = []
     for k, panel in enumerate(page.panels):
         part = PartProgress(progress, k / len(page.panels), (k + 1) / len(page.panels))
-        part.report(0.0, f"computing {said_panel(panel)}")
+        said = said_panel(panel)
+        part.report(0.0, f"computing {said[0].lower()}{said[1:]}")
         drawings.append(_drawing(workspace_of, page, panel, part, known))
     states = [drawing.state for drawing in drawings]
     shown = [k for k, panel in enumerate(page.panels) if panel.kind is not PanelKind.TEXT]
