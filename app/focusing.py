@@ -74,14 +74,10 @@ def _target(window: MainWindow, name: str, area: QWidget) -> QWidget | None:
 
 
 def tab_order(area: QWidget) -> list[QWidget]:
-    """Return what Tab goes through inside a widget, in its order."""
-    found, each = [], area
-    while True:
-        if area.isAncestorOf(each) and _takes_keys(each):
-            found.append(each)
-        each = each.nextInFocusChain()
-        if each is area or each is None:
-            return found
+    """Return what Tab goes through inside a widget, in the order in which it was made."""
+    # Not `nextInFocusChain`: PySide takes the widget that it returns for the owner of the one that
+    # was asked, and with the owner's Python half all that the window has made becomes unusable.
+    return [each for each in area.findChildren(QWidget) if _takes_keys(each)]
 
 
 def _takes_keys(widget: QWidget) -> bool:

@@ -154,22 +154,20 @@ def test_tab_goes_through_everything_as_the_eye_does(window):
     assert QTest.qWaitForWindowActive(window)
     order = tab_order(window)
     parts = list(areas(window).items())
-    first = {}
-    for k, widget in enumerate(order):
+    window.header.concept.setFocus()
+    walk, first = [], {}
+    for _ in range(3 * len(order)):
+        walk.append(QApplication.focusWidget())
         for name, area in parts:
-            if area.isAncestorOf(widget):
-                first.setdefault(name, k)
+            if area.isAncestorOf(walk[-1]):
+                first.setdefault(name, len(walk))
+        # Within the concept Tab completes words where something is offered.
+        window.focusNextChild()
+    reached = set(walk)
     wanted = [
         n for n in ("header", "trials", "cortex", "slices", "voxel", "bench", "below") if n in first
     ]
     assert sorted(wanted, key=first.__getitem__) == wanted
-    window.header.concept.setFocus()
-    reached = set()
-    for _ in range(3 * len(order)):
-        focused = QApplication.focusWidget()
-        # Within the concept Tab completes words where something is offered.
-        reached.add(focused)
-        window.focusNextChild()
     # Of chips of which one is on, Tab reaches that one, and arrows the others.
     missed = [w.accessibleName() for w in order if w not in reached and not is_one_of_some(w)]
     assert missed == [], missed
