@@ -49,7 +49,8 @@ class Autosave(QObject):
         super().__init__(parent)
         self._tasks, self._document, self._folder = tasks, document, folder
         self.path: Path | None = None
-        self._has_failed = False
+        # Whether the person knows that nothing is kept.
+        self.is_said = False
         self._is_closed = False
         self._timer = QTimer(self, singleShot=True, interval=_PAUSE_MS)
         self._timer.timeout.connect(self._write)
@@ -97,7 +98,7 @@ class Autosave(QObject):
                 self._forget()
 
         def written(_: object) -> None:
-            self._has_failed = False
+            self.is_said = False
             if done is not None:
                 done()
 
@@ -109,8 +110,8 @@ class Autosave(QObject):
                 self.path.unlink(missing_ok=True)
 
     def _fail(self, error: BaseException) -> None:
-        if not self._has_failed:
-            self._has_failed = True
+        if not self.is_said:
+            self.is_said = True
             folder = self._folder.folder if self._folder is not None else ""
             why = getattr(error, "strerror", None) or str(error)
             self.failed.emit(

@@ -1,4 +1,4 @@
-"""What a window has open as a document: opened with care, saved whole, and known to be changed."""
+"""What a window has open as a document: its file, whether that holds it, and saving it whole."""
 
 from __future__ import annotations
 
@@ -9,55 +9,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
-from PySide6.QtWidgets import QDialog
 
 from app import questions
-from app.document_dialogs import RelocateDialog, TrustDialog
+from app.arrivals import Arrivals, Coming
 from app.recovery import write_document
 from app.tasks import Lane
 from app.view import state_differs
 from app.window_layout import LayoutRestorer, layout_of
-from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Ticket
 from nsdviewer.state import DocumentKind, ViewState
-from nsdviewer.state.named_paths import NamedPath, PathUse, paths_of
+from nsdviewer.state.named_paths import paths_of
 
 if TYPE_CHECKING:
-    from app.opening import Missing, Opened
+    from app.opening import Opened
     from app.view import View
     from app.window import MainWindow
     from nsdviewer.session.session_file import SessionDocument
 
 KINDS = "Session (*.json)"
-
-
-@dataclass(frozen=True)
-class _Coming:
-    """A document on its way into the window.
-
-    Attributes
-    ----------
-    name
-        What it is called in sentences.
-    file
-        Where it is saved from then on; None where it has no file of its own.
-    is_ours
-        Whether this program kept it for this person, who has seen all that it names.
-    may_ask
-        Whether to ask where its data are; once is enough.
-    notes
-        What to say once it is open.
-    done
-        Called with whether it was opened, once that is known.
-    """
-
-    document: SessionDocument
-    name: str
-    file: Path | None
-    is_ours: bool = False
-    may_ask: bool = True
-    notes: tuple[str, ...] = ()
-    done: Callable[[bool], object] = lambda _: None
 
 
 @dataclass(frozen=True)
@@ -77,11 +46,7 @@ class Part:
 
 
 class Documents(QObject):
-    """Opens documents for a window and saves what it shows.
-
-    Nothing that a document names is looked at before the person chose it, now or earlier on this
-    machine. What cannot be opened leaves the window as it was.
-    """
+    """Knows the file of what a window shows, and saves it."""
 
     # The file, or whether it holds what is shown, is another.
     changed = Signal()
@@ -92,12 +57,10 @@ class Documents(QObject):
         self.file: Path | None = None
         self.parts: dict[str, Part] = {}
         self._held: ViewState | None = None
-        self._coming: _Coming | None = None
-        self._dialog: QDialog | None = None
+        self.arrivals = Arrivals(window, self._adopt)
         self._restorer = LayoutRestorer(window)
         self._controller.sessionBegan.connect(self._begin)
         self._controller.viewChanged.connect(self._note)
-        self._controller.openings.failed.connect(lambda: self._settle(False))
 
     # --- what is open ------------------------------------------------------------------------
 
@@ -133,121 +96,13 @@ class Documents(QObject):
 
     def open(self, path: Path) -> None:
         """Open what a person chose: a folder, a session, a saved view or a figure."""
-        theme = self._window.theme
-        self._settle(False)
-
-        def found(result: Opened | SessionDocument) -> None:
-            from app.opening import Opened
-
-            if isinstance(result, Opened):
-                self._controller.adopt(result)
-                return
-            # A view and a figure are documents of another kind, which a session must not replace.
-            is_session = result.kind is DocumentKind.SESSION
-            self._consider(_Coming(result, path.name, path if is_session else None))
-
-        self._controller.openings.load(lambda opening, t: opening.read(path, theme, t), found)
-
-    def open_ours(
-        self,
-        document: SessionDocument,
-        name: str,
-        may_ask: bool = True,
-        done: Callable[[bool], object] = lambda _: None,
-    ) -> None:
-        """Open a document that this program kept: the last session, or one that was lost.
-
-        `may_ask` False asks nothing where its data are gone; `done` hears whether it was opened.
-        """
-        self._settle(False)
-        file = Path(document.saved_as) if document.saved_as else None
-        self._consider(_Coming(document, name, file, True, may_ask, done=done))
+        self.arrivals.open(path)
 
     def open_last(self) -> None:
         """Open what was open when the last window closed; nothing where nothing was."""
-        settings = self._window.settings
-        path = settings.last_session
+        self.arrivals.open_last()
 
-        def read(_: Any, ticket: Ticket) -> SessionDocument | None:
-            from nsdviewer.session.session_file import SessionDocument
-
-            if path is not None and path.is_file():
-                with suppress(NsdViewerError):
-                    return SessionDocument.load(path)
-            state = settings.last()
-            return None if state is None else SessionDocument(state)
-
-        def found(document: SessionDocument | None) -> None:
-            if document is not None:
-                self.open_ours(document, "the last session", may_ask=False)
-
-        if path is not None and (path.is_file() or settings.last_state is not None):
-            self._controller.openings.load(read, found)
-
-    def _consider(self, coming: _Coming) -> None:
-        """Ask about paths that no person chose here; go on where there are none."""
-        settings = self._window.settings
-        self._coming = coming
-        try:
-            document = coming.document.moved(settings.moved_paths)
-            strange = () if coming.is_ours else settings.strange(document.named_paths())
-        except NsdViewerError as error:
-            self._refuse(str(error))
-            return
-        coming = self._coming = replace(coming, document=document)
-        if not strange:
-            self._load(coming)
-            return
-        dialog = TrustDialog(self._window, coming.name, strange)
-        dialog.agreed.connect(lambda: self._agree(coming, strange))
-        self._ask(dialog)
-
-    def _agree(self, coming: _Coming, paths: tuple[NamedPath, ...]) -> None:
-        self._close_dialog()
-        self._window.settings.choose(*(each.path for each in paths))
-        self._load(coming)
-
-    def _load(self, coming: _Coming) -> None:
-        self._coming = coming
-
-        def found(result: Opened | Missing) -> None:
-            from app.opening import Missing
-
-            if isinstance(result, Missing):
-                self._miss(coming, result.paths)
-            else:
-                self._adopt(result, coming)
-
-        self._controller.openings.load(
-            lambda opening, t: opening.open_document(coming.document, t), found
-        )
-
-    def _miss(self, coming: _Coming, missing: tuple[NamedPath, ...]) -> None:
-        """Ask where missing data are; what is missing then is left out."""
-        roots = [each for each in missing if each.use is PathUse.ROOT]
-        if coming.may_ask:
-            dialog = RelocateDialog(self._window, coming.name, missing)
-            dialog.answered.connect(lambda places, out: self._relocate(coming, places, out))
-            self._ask(dialog)
-        elif roots:
-            self._refuse(
-                f"The data folder {roots[0].path} of {coming.name} is not there; bring it back, or "
-                "open the session again and say where it is."
-            )
-        else:
-            self._relocate(coming, {}, [each.path for each in missing])
-
-    def _relocate(self, coming: _Coming, places: dict[str, str], left_out: list[str]) -> None:
-        self._close_dialog()
-        self._window.settings.move(places)
-        document = coming.document.without(left_out).moved(places)
-        notes = coming.notes
-        if left_out:
-            names = ", ".join(Path(path).name for path in left_out)
-            notes = (*notes, f"{coming.name} is open without {names}, which is not there.")
-        self._load(replace(coming, document=document, may_ask=False, notes=notes))
-
-    def _adopt(self, opened: Opened, coming: _Coming) -> None:
+    def _adopt(self, opened: Opened, coming: Coming) -> None:
         document, settings = coming.document, self._window.settings
         self._controller.adopt(opened)
         self.file = coming.file
@@ -264,7 +119,6 @@ class Documents(QObject):
         notes = (*coming.notes, *document.faults)
         if notes:
             self._window.show_error(notes[0], "\n".join(notes[1:]))
-        self._settle(True)
         self.changed.emit()
         self._compare(opened, document)
 
@@ -283,33 +137,6 @@ class Documents(QObject):
 
         if document.data:
             self._controller.tasks.submit(Lane.FILES, "comparing", compare, say)
-
-    def _settle(self, is_open: bool) -> None:
-        """End what is on its way, and tell who asked for it."""
-        self._close_dialog()
-        coming, self._coming = self._coming, None
-        if coming is not None:
-            coming.done(is_open)
-
-    def _refuse(self, sentence: str) -> None:
-        self._window.show_error(sentence, "")
-        self._settle(False)
-
-    def _ask(self, dialog: QDialog) -> None:
-        self._dialog = dialog
-        dialog.rejected.connect(lambda: self._decline(dialog))
-        dialog.open()
-
-    def _decline(self, dialog: QDialog) -> None:
-        if dialog is self._dialog and self._coming is not None:
-            self._window.status.say(f"{self._coming.name} was not opened")
-            self._settle(False)
-
-    def _close_dialog(self) -> None:
-        dialog, self._dialog = self._dialog, None
-        if dialog is not None:
-            dialog.close()
-            dialog.deleteLater()
 
     # --- saving ------------------------------------------------------------------------------
 
@@ -359,7 +186,7 @@ class Documents(QObject):
 
     def close(self) -> None:
         """Keep what is open for the next start; what is on its way does not come."""
-        self._settle(False)
+        self.arrivals.give_up()
         document, settings = self.document(), self._window.settings
         if document is None:
             return

@@ -16,6 +16,7 @@ def say_what_is_not_kept(window: MainWindow) -> None:
 
     def said(sentence: str) -> None:
         if sentence:
+            window.autosave.is_said = True
             window.show_warning(sentence)
 
     window.controller.tasks.submit(Lane.DROPS, "keeping", lambda _: what_is_not_kept(), said)

@@ -54,7 +54,7 @@ class Recovering(QObject):
         except NsdViewerError as error:
             self._window.show_error(str(error), "")
             return
-        self._window.documents.open_ours(lost.document, name_of(lost), done=self._opened)
+        self._window.documents.arrivals.open_ours(lost.document, name_of(lost), done=self._opened)
 
     def forget(self, lost: Recovered) -> None:
         """Forget a lost session for good."""

@@ -33,7 +33,8 @@ def state_folder() -> Path:
 class Settings:
     """Remembered choices; `path` None keeps them in memory only.
 
-    Every field but `path` is kept. A value of another kind in the file gives way to the usual one.
+    Every field but `path` is kept. What was opened and agreed to is written at once, the rest when a
+    window closes. A value of another kind in the file gives way to the usual one.
 
     Attributes
     ----------
@@ -118,14 +119,17 @@ class Settings:
         """Keep `state` as the one to come back to, its root among the recent ones."""
         self.last_state = state.to_dict()
         self.recent_roots = _first(state.root, self.recent_roots, _MOST_RECENT)
+        self.save()
 
     def remember_file(self, path: Path) -> None:
         """Put a session among the recent ones."""
         self.recent_files = _first(str(path), self.recent_files, _MOST_RECENT)
+        self.save()
 
     def forget_recent(self) -> None:
         """Forget which folders and sessions were opened."""
         self.recent_roots, self.recent_files = [], []
+        self.save()
 
     def last(self) -> ViewState | None:
         """Return the state to come back to; None if there is none that still makes sense."""
@@ -141,8 +145,11 @@ class Settings:
 
     def choose(self, *paths: Path | str) -> None:
         """Note that a person chose these paths, with all that lies below them."""
-        for path in paths:
-            self.chosen_paths = _first(str(path), self.chosen_paths, _MOST_KEPT)
+        strange = [str(path) for path in paths if str(path) not in self.chosen_paths]
+        for path in strange:
+            self.chosen_paths = _first(path, self.chosen_paths, _MOST_KEPT)
+        if strange:
+            self.save()
 
     def is_chosen(self, path: str) -> bool:
         """Whether a person chose `path` or a folder above it; nothing on disk is looked at."""
@@ -158,6 +165,7 @@ class Settings:
         known = {old: new for old, new in self.moved_paths.items() if old not in places}
         self.moved_paths = dict([*places.items(), *known.items()][:_MOST_KEPT])
         self.choose(*places.values())
+        self.save()
 
 
 def _first(value: str, others: list[str], most: int) -> list[str]:
