@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QLabel,
     QLineEdit,
     QPushButton,
+    QScrollArea,
     QTreeWidget,
     QTreeWidgetItem,
     QVBoxLayout,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 _WIDTH_PX, _MOST_HEIGHT_PX = 640, 420
 _MOST_LISTED = 500
+_MOST_FIELDS_PX = 240
 
 
 class TrustDialog(QDialog):
@@ -99,9 +101,17 @@ class RelocateDialog(QDialog):
         self.go = buttons.addButton("Open", QDialogButtonBox.ButtonRole.AcceptRole)
         self.go.setDefault(True)
         self.go.clicked.connect(self._answer)
+        grid.setContentsMargins(0, 0, 8, 0)
         body = QWidget()
         body.setLayout(grid)
-        _stack(self, lead, body, self.fault, buttons)
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        area.setWidget(body)
+        area.viewport().setAutoFillBackground(False)
+        body.setAutoFillBackground(False)
+        area.setMinimumHeight(min(body.sizeHint().height() + 4, _MOST_FIELDS_PX))
+        _stack(self, lead, area, self.fault, buttons)
         self.setMinimumWidth(min(_WIDTH_PX, window.width() - 40))
         self._check()
 
@@ -200,4 +210,4 @@ def _stack(dialog: QDialog, *widgets: QWidget) -> None:
     column.setContentsMargins(20, 18, 20, 16)
     column.setSpacing(12)
     for widget in widgets:
-        column.addWidget(widget, 1 if isinstance(widget, QTreeWidget) else 0)
+        column.addWidget(widget, 1 if isinstance(widget, QTreeWidget | QScrollArea) else 0)
