@@ -40,6 +40,8 @@ class Controller(QObject):
     """
 
     viewChanged = Signal(object, object)
+    # What is open gives way to another session, and is whole for the last time.
+    sessionEnds = Signal()
     sessionBegan = Signal()
     failed = Signal(str, str)
     thumbnailsReady = Signal(object)
@@ -161,6 +163,8 @@ class Controller(QObject):
         """Show what was opened; `goes_on` where that is a step of the session that is open."""
         session = opened.session
         if self.session is not None:
+            if not goes_on:
+                self.sessionEnds.emit()
             self.session.changed.disconnect(self._on_changed)
         self.session = session
         session.changed.connect(self._on_changed)

@@ -57,8 +57,11 @@ class Documents(QObject):
         self.file: Path | None = None
         self.parts: dict[str, Part] = {}
         self._held: ViewState | None = None
+        # What was open before, changes that no file holds included.
+        self.left: SessionDocument | None = None
         self.arrivals = Arrivals(window, self._adopt)
         self._restorer = LayoutRestorer(window)
+        self._controller.sessionEnds.connect(self._leave)
         self._controller.sessionBegan.connect(self._begin)
         self._controller.viewChanged.connect(self._note)
 
@@ -101,6 +104,11 @@ class Documents(QObject):
     def open_last(self) -> None:
         """Open what was open when the last window closed; nothing where nothing was."""
         self.arrivals.open_last()
+
+    def go_back(self) -> None:
+        """Open what was open before; that is how what is open now is come back to, too."""
+        if self.left is not None:
+            self.arrivals.open_ours(self.left, "what was open before")
 
     def _adopt(self, opened: Opened, coming: Coming) -> None:
         document, settings = coming.document, self._window.settings
@@ -206,6 +214,9 @@ class Documents(QObject):
         if session is None:
             return "session"
         return f"{Path(session.state.root).name} subject {session.state.subject}"
+
+    def _leave(self) -> None:
+        self.left = self.document()
 
     def _begin(self) -> None:
         """Another session begins, without a file; the old one's parts go with it."""

@@ -54,6 +54,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("file.open", "File", "Open session or view…", "Ctrl+Shift+O",
             lambda w: open_document(w), False),
     *(_recent_command(k) for k in range(N_RECENT)),
+    Command("file.back", "File", "Back to what was open before", "", lambda w: w.documents.go_back(),
+            why_not=lambda w: "" if w.documents.left else "Nothing else was open in this window."),
     Command("file.forget-recent", _RECENT, "Forget what was opened", "", _forget, False, True,
             why_not=_why_no_recent),
     Command("file.demo", "File", "Make the demo subject", "", lambda w: w.open_demo(), False),

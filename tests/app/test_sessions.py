@@ -330,6 +330,21 @@ def test_what_is_opened_last_is_shown(window, elsewhere, tmp_path):
     assert comes_to(window, wanted) and window.wait_idle(120) and state_of(window) == wanted
 
 
+def test_what_was_open_before_comes_back_with_its_changes(window, elsewhere):
+    window.request(concept="dog")
+    left = state_of(window)
+    window.open(elsewhere)
+    assert wait_until(lambda: Path(state_of(window).root) == elsewhere, 60)
+    other = state_of(window)
+    run(window, "file.back")
+    assert comes_to(window, left)
+    assert window.documents.is_modified
+    window.controller.step(forward=False)
+    assert state_of(window).concept == ""
+    run(window, "file.back")
+    assert comes_to(window, other)
+
+
 def test_recent_sessions_are_commands_and_are_forgotten(window, shared, tmp_path):
     file = tmp_path / "recent.json"
     window.documents.save_to(file)
