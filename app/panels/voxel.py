@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QButtonGroup,
     QFrame,
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 _N_BEST = 6
 _GAP_PX = 4
+# Below these heights there is no room for the pictures, and then for the words.
+_PICTURES_PX, _WORDS_PX, _LEAST_PX = 204, 172, 130
 # Some word is always nearest: where it is no nearer than by chance, the row says so.
 _LIKES, _NO_NEARER = "likes", "n.s.:"
 _WORDS_TIP = (
@@ -62,10 +65,14 @@ class VoxelPanel(QFrame):
         self._best = [ChoicePicture(f"Best picture {k + 1}") for k in range(_N_BEST)]
         self._best_ids: list[int] = []
         self._view: View | None = None
+        self._word_row, self._picture_row = QWidget(), QWidget()
+        words = _row(self._likes, self.words)
+        words.setContentsMargins(0, 0, 0, 0)
+        self._word_row.setLayout(words)
         self._lay_out()
         self.scatter.trialClicked.connect(lambda t: self.wanted.emit({"trials": (t,)}))
         self.words.chosen.connect(lambda word: self.wanted.emit({"concept": word}))
-        self.setMinimumWidth(230)
+        self.setMinimumSize(230, _LEAST_PX)
 
     def _lay_out(self) -> None:
         column = QVBoxLayout(self)
@@ -79,15 +86,16 @@ class VoxelPanel(QFrame):
         plots.addWidget(self.prf)
         column.addLayout(plots, 1)
         column.addLayout(self._switch_row())
-        column.addLayout(_row(self._likes, self.words))
-        pictures = QHBoxLayout()
+        column.addWidget(self._word_row)
+        pictures = QHBoxLayout(self._picture_row)
+        pictures.setContentsMargins(0, 0, 0, 0)
         pictures.setSpacing(5)
         for k, picture in enumerate(self._best):
             picture.setMaximumSize(QSize(84, 84))
             picture.clicked.connect(lambda k=k: self._choose_picture(k))
             pictures.addWidget(picture, 100)
         pictures.addStretch(1)
-        column.addLayout(pictures)
+        column.addWidget(self._picture_row)
 
     def _switch_row(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -100,6 +108,12 @@ class VoxelPanel(QFrame):
         self.switch[BetasAs.TRIALS].setChecked(True)
         row.addWidget(self.reliability, 1)
         return row
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Drop lines rather than let them lie over each other."""
+        super().resizeEvent(event)
+        self._picture_row.setVisible(self.height() >= _PICTURES_PX)
+        self._word_row.setVisible(self.height() >= _WORDS_PX)
 
     def show_view(self, before: View | None, after: View) -> None:
         self._view = after
@@ -129,7 +143,7 @@ class VoxelPanel(QFrame):
         self._likes.setText(_LIKES if sure else _NO_NEARER)
         self._likes.setToolTip("" if sure else _WORDS_TIP)
         if words is None:
-            note = card.notes.get("words", "naming …")
+            note = card.notes.get("words", "naming…")
             self.words.show_words((), [], note)
             return
         chance = "" if sure else ", no nearer than a random direction's nearest word"

@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("PySide6")
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from app.beta_plots import BetasAs
 from app.dots import dots_image
@@ -119,6 +119,32 @@ def test_outside_the_brain_it_says_so(window: MainWindow) -> None:
     assert not np.isfinite(card.psc).any() and not panel.scatter.plots()
     assert "encoder" in panel.facts.full_text() and card.words is None
     assert window.message.isHidden()
+
+
+@pytest.mark.parametrize("height", [130, 150, 171, 172, 188, 203, 204, 240, 320])
+def test_the_card_drops_lines_rather_than_laying_them_over_each_other(
+    window: MainWindow, voxel, height: int
+) -> None:
+    card = window.voxel
+    width = card.width()
+    card.setFixedHeight(height)
+    try:
+        QTest.qWait(40)
+        parts = [
+            (type(part).__name__, part.geometry())
+            for part in card.findChildren(
+                QWidget, options=Qt.FindChildOption.FindDirectChildrenOnly
+            )
+            if part.isVisible()
+        ]
+        assert card.height() == height and card.width() == width
+        for k, (name, place) in enumerate(parts):
+            assert card.rect().contains(place), name
+            assert [other for other, at in parts[k + 1 :] if at.intersects(place)] == [], name
+        assert card.scatter.isVisible() and card.switch[BetasAs.TRIALS].isVisible()
+    finally:
+        card.setMinimumSize(230, 130)
+        card.setMaximumHeight(16777215)
 
 
 def test_dots_are_drawn_where_the_points_are() -> None:
