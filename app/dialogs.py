@@ -46,7 +46,6 @@ class TableDialog(QDialog):
     def fill(self, typed: str) -> None:
         """Show the lines that a few typed letters fit; all for none."""
         inside = QWidget()
-        inside.setAutoFillBackground(False)
         grid = QGridLayout(inside)
         grid.setContentsMargins(4, 2, 12, 2)
         grid.setHorizontalSpacing(28)
@@ -65,6 +64,8 @@ class TableDialog(QDialog):
             grid.addWidget(QLabel("Nothing fits; use fewer letters."), 0, 0)
         grid.setRowStretch(row + 1, 1)
         self.area.setWidget(inside)
+        # The area makes it opaque, in a colour that is not the theme's.
+        inside.setAutoFillBackground(False)
 
     @staticmethod
     def _add_line(grid: QGridLayout, row: int, left: str, right: str) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
-from PySide6.QtCore import QSize, Qt, QUrl
+from PySide6.QtCore import QEvent, QSize, Qt, QUrl
 from PySide6.QtGui import (
     QDesktopServices,
     QImage,
+    QPalette,
     QResizeEvent,
     QTextDocument,
 )
@@ -54,8 +55,13 @@ class GuidePage(QTextBrowser):
         self._file = file
         # A table is no part of plain CommonMark, and the list of commands is one.
         reader = MarkdownIt("commonmark").enable("table")
-        self.document().setDefaultStyleSheet(_SHEET)
-        self.setHtml(reader.render(file.read_text(encoding="utf-8")))
+        # Qt would take the colour of links from the application; the theme is the window's.
+        owner = self.window().parentWidget() or self
+        link = owner.palette().color(QPalette.ColorRole.Link).name()
+        self.document().setDefaultStyleSheet(f"{_SHEET} a {{ color: {link}; }}")
+        text = reader.render(file.read_text(encoding="utf-8"))
+        # The spacing of lines is a share of their height, and a picture's line is as high as it.
+        self.setHtml(text.replace("<p><img", '<p style="line-height: 100%"><img'))
 
     def loadResource(self, kind: int, name: QUrl) -> Any:
         if kind != QTextDocument.ResourceType.ImageResource.value:
@@ -70,11 +76,22 @@ class GuidePage(QTextBrowser):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        if event.oldSize().width() != event.size().width() and self._file.name:
-            bar = self.verticalScrollBar()
-            place = bar.value() / max(bar.maximum(), 1)
-            self.show_file(self._file)
-            bar.setValue(round(place * bar.maximum()))
+        if event.oldSize().width() != event.size().width():
+            self._show_again()
+
+    def changeEvent(self, event: QEvent) -> None:
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.StyleChange:
+            self._show_again()
+
+    def _show_again(self) -> None:
+        """Show the page as it fits now, at the same place."""
+        if not self._file.name:
+            return
+        bar = self.verticalScrollBar()
+        place = bar.value() / max(bar.maximum(), 1)
+        self.show_file(self._file)
+        bar.setValue(round(place * bar.maximum()))
 
 
 class GuideDialog(QDialog):
