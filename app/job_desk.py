@@ -14,6 +14,7 @@ from app.job_dialogs import AtQuit, NewJobDialog, QuitQuestion
 from app.job_tasks import JobsButton
 from app.job_words import command_said, duration
 from app.panels.jobs import JobsPanel
+from app.style import palette_of
 from nsdviewer.background import JobStage, JobView
 from nsdviewer.background.kinds import Home
 from nsdviewer.background.outputs import option
@@ -173,15 +174,21 @@ class JobDesk(QObject):
 
     def _on_ended(self, job: JobView) -> None:
         if job.stage is JobStage.FAILED and self._is_in_front():
-            self._window.show_error(
-                f"The job '{job.record.title}' failed: {job.fault}", job.log_tail
-            )
+            self._window.message.offer(
+                f"The job '{job.record.title}' failed: {job.fault}", "Show it",
+                lambda: self._reveal(job), palette_of(self._window.theme).text, job.log_tail,
+            )  # fmt: skip
         elif job.stage is JobStage.DONE and self._fitted_here(job):
             sentence = f"{job.record.title} is done ({duration(job.seconds)})."
             answers = (("Use it", lambda: self._use(job)), ("Not now", lambda: None))
             self._window.offers.offer(job.id, sentence, answers)
         elif job.stage is JobStage.DONE and self._is_in_front():
             self._window.status.say(f"done: {job.record.title}")
+
+    def _reveal(self, job: JobView) -> None:
+        self.panel.show()
+        self.panel.choose(job.id)
+        self.panel.list.setFocus()
 
     @property
     def _is_open(self) -> bool:
