@@ -114,9 +114,9 @@ class PagePainter:
         if preview.fault:
             self._say_in(painter, rect, preview.fault, QColor(paper.warning))
         elif preview.image is None:
-            self._say_in(painter, rect, f"{KINDS[panel.kind]}\ndrawing …", QColor(paper.muted))
+            self._say_in(painter, rect, f"{KINDS[panel.kind]}\ndrawing…", QColor(paper.muted))
         elif not preview.is_current:
-            self._tag(painter, rect, "drawing …", paper)
+            self._tag(painter, rect, "drawing…", paper)
         elif panel.kind is PanelKind.TEXT and not panel.title.strip():
             self._say_in(painter, rect, "Text", QColor(paper.muted))
 
@@ -126,7 +126,7 @@ class PagePainter:
         painter.setFont(_font_px(painter, 11))
         painter.setPen(colour)
         flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        painter.drawText(rect.adjusted(6, 6, -6, -6), int(flags), text)
+        painter.drawText(rect.adjusted(2, 6, -2, -6), int(flags), text)
         painter.restore()
 
     def _tag(self, painter: QPainter, rect: QRectF, text: str, paper: Palette) -> None:

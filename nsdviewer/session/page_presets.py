@@ -84,15 +84,16 @@ def _two_columns(state: ViewState) -> Page:
             PanelKind.CORTEX, _MARGIN_MM, 3, left - 17, 66, "a", state.concept, **_fitted(state)
         ),
         _at(PanelKind.COLOUR_BAR, _MARGIN_MM + left - 16, 9, 16, 48),
-        _at(PanelKind.SLICES, _MARGIN_MM, 72, left, 42, "b"),
     ]  # fmt: skip
+    # In reading order: what stands at the right begins above the slices.
+    letters = iter("bcd")
     top = 3.0
     if state.trials:
-        panels.append(_at(PanelKind.PICTURES, x, top, right, 41, "c"))
+        panels.append(_at(PanelKind.PICTURES, x, top, right, 41, next(letters)))
         top += 41 + _GAP_MM
     if state.concept:
-        letter = "d" if state.trials else "c"
-        panels.append(_at(PanelKind.BARS, x, top, right, 114 - top, letter))
+        panels.append(_at(PanelKind.BARS, x, top, right, 114 - top, next(letters)))
+    panels.append(_at(PanelKind.SLICES, _MARGIN_MM, 72, left, 42, next(letters)))
     return _page(state, panels, width, 115)
 
 
