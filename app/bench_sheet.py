@@ -69,7 +69,7 @@ class SheetDialog(QDialog):
         self.bar.setFixedWidth(160)
         self.cancel = QPushButton("cancel")
         self.cancel.setObjectName("flat")
-        self.save = QPushButton("save as …")
+        self.save = QPushButton("save as…")
         self.again = QPushButton("paint again")
         self._lay_out()
         self._connect()

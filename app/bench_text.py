@@ -34,7 +34,7 @@ def painted_note(view: View) -> str:
     if view.preview is not None:
         return f"painting {100 * view.preview.fraction:.0f} %"
     if view.decoding:
-        return "decoding …"
+        return "decoding…"
     if not view.state.trials:
         return "reconstructed"
     if found is None or not found.is_of(view.state):

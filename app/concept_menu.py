@@ -37,7 +37,7 @@ class ConceptMenu(MenuButton):
         """Make the menu anew."""
         menu, saved = self._menu, self.memory.saved
         menu.clear()
-        save = menu.addAction(f"save '{_short(self.expression)}' as …")
+        save = menu.addAction(f"save '{_short(self.expression)}' as…")
         save.setEnabled(bool(self.expression))
         save.triggered.connect(lambda: self.ask_name())
         if saved:

@@ -142,7 +142,7 @@ class RoiButton(QToolButton):
             lambda: self.wanted.emit({"roi_labels": not state.roi_labels}),
         )  # fmt: skip
         menu.addSeparator()
-        menu.addAction("lasso a region …").triggered.connect(lambda: self.lassoWanted.emit())
+        menu.addAction("lasso a region").triggered.connect(lambda: self.lassoWanted.emit())
         for patch in state.patches:
             action = menu.addAction(f"remove {patch_in_words(patch)}")
             action.triggered.connect(lambda _=False, p=patch: self._remove(p))

@@ -52,7 +52,7 @@ class DownloadDialog(QDialog):
         self.ask = _button("Ask the server", "Ask for the size; nothing is fetched")
         self.ask.setVisible(entry.remote.n_bytes is None)
         self._place = WrappedText(name="to")
-        self.change = _button("Change …", "Choose another folder")
+        self.change = _button("Change…", "Choose another folder")
         self.agree = QCheckBox(f"I agree to the licence: {entry.licence}")
         self.agree.setAccessibleName(f"I agree to the licence {entry.licence}")
         self.start = _button("Download", "Start a job that downloads it; it can be stopped")
@@ -112,7 +112,7 @@ class DownloadDialog(QDialog):
 
     def _ask(self) -> None:
         self.ask.setEnabled(False)
-        self._size.say("asking …")
+        self._size.say("asking…")
         self.sizeWanted.emit()
 
     def _change(self) -> None:

@@ -142,5 +142,5 @@ def copy_report(window: Any, details: str, done: Callable[[], object] | None = N
         if done is not None:
             done()
 
-    window.status.say("collecting the report …")
+    window.status.say("collecting the report…")
     window.controller.tasks.submit(Lane.DROPS, "report", collect, copy)

@@ -107,7 +107,7 @@ class CategoryList(QWidget):
         self.list.blockSignals(False)
         self.field.setVisible(bool(categories))
         self.list.setVisible(bool(categories))
-        self.why_not.setText(why_not or "Looking up what the pictures show …")
+        self.why_not.setText(why_not or "Looking up what the pictures show…")
         self.why_not.setVisible(not categories)
 
     def names(self) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ def stage_said(job: JobView) -> str:
     """Return how far a job is, for example ``running · 63 % · about 4 min left``."""
     if job.stage is JobStage.RUNNING:
         if job.is_stopping:
-            return "stopping …"
+            return "stopping…"
         parts = [f"{job.fraction:.0%}".replace("%", " %")] if job.fraction else ["running"]
         if job.seconds_left is not None:
             parts.append(f"about {duration(job.seconds_left)} left")

@@ -160,7 +160,7 @@ class LayerList(QFrame):
                 if group_of(source) == group:
                     self._offer_one(inner, title, source)
         menu.addSeparator()
-        self._offer_one(menu, "a file …", _ANY_FILE)
+        self._offer_one(menu, "a file…", _ANY_FILE)
 
     def _offer_one(self, menu: QMenu, title: str, source: object) -> None:
         action = menu.addAction(title)

@@ -33,10 +33,10 @@ _SCORES = {
 }
 _ACTIONS = {
     "use": ("Use it", "Use this model for what is shown"),
-    "fit": ("Fit it …", "Start a job that fits it"),
-    "download": ("Download …", "Say what is fetched from where before anything is"),
+    "fit": ("Fit it…", "Start a job that fits it"),
+    "download": ("Download…", "Say what is fetched from where before anything is"),
     "folder": ("Show in folder", "Open the folder that holds it"),
-    "remove": ("Remove …", "Delete its file from nsdviewer's own cache, after asking"),
+    "remove": ("Remove…", "Delete its file from nsdviewer's own cache, after asking"),
 }
 
 
@@ -115,7 +115,7 @@ class ModelDetail(QFrame):
             button.setVisible(offered[name] or name == "use")
         if entry is not None:
             again = entry.standing.name != "MISSING"
-            self.buttons["fit"].setText("Fit it again …" if again else "Fit it …")
+            self.buttons["fit"].setText("Fit it again…" if again else "Fit it…")
 
 
 def facts_of(entry: ModelEntry) -> list[tuple[str, str]]:

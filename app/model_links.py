@@ -19,7 +19,7 @@ class ModelsLink(QToolButton):
 
     def __init__(self) -> None:
         super().__init__()
-        self.setText("models …")
+        self.setText("models…")
         self.setObjectName("chip")
         self.setToolTip("What models there are, and how to get the missing one (Ctrl+M)")
         self.setAccessibleName("Models")

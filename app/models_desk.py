@@ -130,7 +130,7 @@ class ModelsDesk(QObject):
         """Use a model for what is shown; another embedding opens the subject anew."""
         self._window.request(**{entry.kind.value: entry.value})
         if self.dialog is not None:
-            self.dialog.say(f"asked for {entry.title} …")
+            self.dialog.say(f"asked for {entry.title}…")
 
     def _add(self, path: Path | None) -> None:
         """Remember a file or folder that the person chose, and show what it is."""
@@ -261,7 +261,7 @@ class ModelsDesk(QObject):
         """Put the way here beside a message that names a model that is missing."""
         if leads_to_models(f"{sentence} {details}"):
             message = self._window.message
-            message.add_action("Models …", self.open)
+            message.add_action("Models…", self.open)
 
 
 def _show_folder(entry: ModelEntry) -> None:

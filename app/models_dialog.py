@@ -45,17 +45,17 @@ class ModelsDialog(QDialog):
         self._theme = Theme.DARK
         self._may_use = ""
         self.search = QLineEdit()
-        self.search.setPlaceholderText("search: a name, a kind, an embedding, missing …")
+        self.search.setPlaceholderText("search: a name, a kind, an embedding, missing…")
         self.search.setAccessibleName("Search the models")
         self.search.setClearButtonEnabled(True)
         for button in self.search.findChildren(QToolButton):
             button.setAccessibleName("Clear the search")
-        self.file = QPushButton("Choose a file …")
+        self.file = QPushButton("Choose a file…")
         self.file.setToolTip("Add a model file of yours: its header is read, nothing is executed")
-        self.folder = QPushButton("Choose a folder …")
+        self.folder = QPushButton("Choose a folder…")
         self.folder.setToolTip("Add a diffusers pipeline, or the folder of a training")
         self.list, self.detail = ModelList(), ModelDetail()
-        self.note = small("reading the headers …")
+        self.note = small("reading the headers…")
         self.note.setWordWrap(True)
         self._lay_out()
         self.search.textChanged.connect(lambda _: self._fill())

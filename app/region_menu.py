@@ -42,10 +42,10 @@ class RegionMenu(QToolButton):
             members = [region for region in regions or () if region.collection == collection]
             self._add_collection(collection, members, taken)
         if regions is None or not regions:
-            why = "looking them up …" if regions is None else "the decoder listens to no region"
+            why = "looking them up…" if regions is None else "the decoder listens to no region"
             self._menu.addAction(why).setEnabled(False)
         self._menu.addSeparator()
-        self._menu.addAction("a ROI expression …").triggered.connect(self.expressionWanted)
+        self._menu.addAction("a ROI expression…").triggered.connect(self.expressionWanted)
 
     def _add_collection(
         self, collection: str, members: list[Region], taken: frozenset[str]

@@ -30,7 +30,7 @@ class ReportDialog(QDialog):
         lead = QLabel(_LEAD)
         lead.setObjectName("lead")
         lead.setWordWrap(True)
-        self.text = QPlainTextEdit("collecting …")
+        self.text = QPlainTextEdit("collecting…")
         self.text.setReadOnly(True)
         self.text.setAccessibleName("Report")
         self.text.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)

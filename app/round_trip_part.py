@@ -79,12 +79,12 @@ def _said_of(view: View) -> str:
         return "Choose a trial."
     if view.reconstruction is None or view.reconstruction.painted is None:
         if view.decoding:
-            return "decoding …"
+            return "decoding…"
         return "Nothing was painted that could go back through the encoder."
     if view.round_trip_error:
         return view.round_trip_error
     if "round_trip" in view.pending and view.round_trip is None:
-        return "predicting responses …"
+        return "predicting responses…"
     if view.round_trip is None:
         return ""
     n = int(view.round_trip.reliable.sum())

@@ -39,7 +39,7 @@ def start_3d(window: MainWindow, use_3d: bool) -> None:
     def failed(error: BaseException) -> None:
         window.cortex.say(f"The cortex is not drawn: its library cannot be loaded ({error}).")
 
-    window.cortex.say("preparing the cortex …")
+    window.cortex.say("preparing the cortex…")
     window.controller.tasks.submit(
         Lane.OPENING, "opengl", lambda _: _ready_for_3d(known), ready, failed
     )

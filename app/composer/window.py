@@ -216,7 +216,7 @@ class ComposerWindow(QMainWindow):
         self.canvas.refresh()
         self.canvas.show_foot(self.previews.foot())
         n = self.previews.n_missing
-        self.bars.drawing.setText("" if n == 0 else f"drawing {n} panel{'s' if n > 1 else ''} …")
+        self.bars.drawing.setText("" if n == 0 else f"drawing {n} panel{'s' if n > 1 else ''}…")
 
     def _show_zoom(self, zoom: float) -> None:
         self.bars.zoom.setText(f"{zoom:.0%}")
@@ -249,7 +249,7 @@ class ComposerWindow(QMainWindow):
     def _show_progress(self, kind: str, fraction: float, text: str) -> None:
         if kind == KIND:
             self.bars.progress.setValue(round(1000 * fraction))
-            self.say(f"{text} …")
+            self.say(f"{text}…")
 
     def _finish(self, kind: str) -> None:
         if kind == KIND:

@@ -73,7 +73,7 @@ class BenchPanel(QFrame):
         self.more_seeds = _chip("+", "More seeds of the same decoded embedding, and the way to "
                                 "the seen picture's own (Ctrl+G)")  # fmt: skip
         self.more_seeds.setAccessibleName("More seeds")
-        self.sheet = _chip("sheet …", "Seen and reconstructed pictures of many trials on one sheet")
+        self.sheet = _chip("sheet…", "Seen and reconstructed pictures of many trials on one sheet")
         self.words = [WordBar() for _ in range(_N_WORDS)]
         self._view: View | None = None
         self._seed_timer = QTimer(self, singleShot=True, interval=200)
@@ -216,9 +216,9 @@ class BenchPanel(QFrame):
         if all(value != chosen for _, value, _, _ in offered):
             offered.append((chosen, chosen, True, True))
         offered += [
-            ("a file …", _FILE, False, True),
-            ("a diffusers folder …", _FOLDER, False, True),
-            ("all models …", _MODELS, False, True),
+            ("a file…", _FILE, False, True),
+            ("a diffusers folder…", _FOLDER, False, True),
+            ("all models…", _MODELS, False, True),
         ]
         self.generator.offer(offered)
         title = title_of(chosen)

@@ -112,7 +112,7 @@ class TrainingPanel(QFrame):
         self.progress = QLabel()
         self.fault = small("", "note")
         self.fault.setWordWrap(True)
-        self.other = QPushButton("Another folder …")
+        self.other = QPushButton("Another folder…")
         self.back = QPushButton("Back")
         self.back.setToolTip("Back to the brain (Esc)")
         self._sheet_title = Heading("Sheet")
@@ -201,7 +201,7 @@ class TrainingPanel(QFrame):
         for label in (self.stage, self.pictures, self.left_out, self.fault, self.progress):
             label.setText("")
         self._bar.setValue(0)
-        self.sheet.show_sheet(None, "reading the folder …")
+        self.sheet.show_sheet(None, "reading the folder…")
         self._offer_sheets()
         if self._plots is not None:
             self._plots.show_curves({}, 1, self._theme)
