@@ -44,6 +44,12 @@ class DataWarning(UserWarning):
     """Something on disk is odd or damaged, was left out, and the rest goes on."""
 
 
+def shortened(value: object, most: int = 200) -> str:
+    """Return `value` as text of at most `most` letters: what a sentence quotes from a file."""
+    text = str(value)
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def suggestion(name: str, known: Iterable[str]) -> str:
     """Return " Did you mean 'X'?" for the nearest of `known`, or nothing where none is near."""
     by_folded = {other.casefold(): other for other in known}

@@ -1,6 +1,6 @@
 """Whether values from a file are of the kinds that a view holds: files are edited by hand."""
 
-import math
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -51,8 +51,14 @@ def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def is_number(value: object) -> bool:
+    """Whether `value` is a finite number that is no more than any float."""
+    # JSON's whole numbers have no end: `math.isfinite` cannot take those of 400 digits.
+    return (
+        isinstance(value, int | float)
+        and not isinstance(value, bool)
+        and abs(value) <= sys.float_info.max
+    )
 
 
 def _is_truth(value: Any) -> bool:
@@ -77,8 +83,8 @@ def _is_layer(value: Any) -> bool:
         and _is_text(value.source)
         and _is_text(value.colours)
         and _is_truth(value.visible)
-        and all(_is_number(n) for n in (value.opacity, value.threshold))
-        and (value.limit is None or _is_number(value.limit))
+        and all(is_number(n) for n in (value.opacity, value.threshold))
+        and (value.limit is None or is_number(value.limit))
     )
 
 
@@ -90,11 +96,11 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
         _TEXT,
     ),
     **dict.fromkeys(("subject", "seed"), ("whole number", _is_whole)),
-    **dict.fromkeys(("noise_ceiling_floor_pct", "morph", "slice_zoom"), ("number", _is_number)),
+    **dict.fromkeys(("noise_ceiling_floor_pct", "morph", "slice_zoom"), ("number", is_number)),
     **dict.fromkeys(("average_repeats", "roi_labels"), ("true or false", _is_truth)),
     "trials": ("list of trials", _each(_is_whole, MOST_TRIALS)),
     "roi_collections": ("list of names", _each(_is_text, MOST_NAMES)),
     "layers": ("list of layers", _each(_is_layer, MOST_NAMES)),
-    "camera": ("ten numbers", _each(_is_number, 10)),
+    "camera": ("ten numbers", _each(is_number, 10)),
     "voxel": ("three whole numbers", _is_voxel),
 }  # fmt: skip

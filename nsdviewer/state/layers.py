@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Self
 
-from nsdviewer.errors import RequestError
+from nsdviewer.errors import RequestError, shortened
 from nsdviewer.state.choices import Hemisphere, Thresholding
 
 CONCEPT = "concept"
@@ -40,7 +40,9 @@ class LayerChoice:
         if not self.source:
             raise RequestError("A layer without a source shows nothing; name a map.")
         if not 0 <= self.opacity <= 1:
-            raise RequestError(f"A layer's opacity runs from 0 to 1, not {self.opacity}.")
+            raise RequestError(
+                f"A layer's opacity runs from 0 to 1, not {shortened(self.opacity, 40)}."
+            )
         if self.limit is not None and not 0 < self.limit < float("inf"):
             raise RequestError("The end of a colour scale is a positive number.")
         if not 0 <= self.threshold < float("inf"):

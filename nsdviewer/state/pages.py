@@ -4,15 +4,15 @@ A page is a value as `ViewState` is: it holds choices, never pictures, and the s
 same figure in the window and without one.
 """
 
-import math
 import unicodedata
 from dataclasses import dataclass, fields, replace
 from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
-from nsdviewer.errors import RequestError
+from nsdviewer.errors import RequestError, shortened
 from nsdviewer.files import write_json
+from nsdviewer.state.checking import is_number
 from nsdviewer.state.documents import DocumentKind, read_document
 from nsdviewer.state.view_state import ViewState
 
@@ -74,7 +74,7 @@ class Panel:
 
     def __post_init__(self) -> None:
         numbers = (self.x_mm, self.y_mm, self.width_mm, self.height_mm)
-        if not all(_is_number(n) for n in numbers):
+        if not all(is_number(n) for n in numbers):
             raise RequestError("A panel's place and size are numbers of millimetres.")
         if min(self.width_mm, self.height_mm) < 2:
             raise RequestError("A panel is at least 2 mm wide and high.")
@@ -134,16 +134,22 @@ class Page:
 
     def __post_init__(self) -> None:
         for value in (self.width_mm, self.height_mm):
-            if not _is_number(value) or not 10 <= value <= MOST_MM:
-                raise RequestError(f"A page is 10 to {MOST_MM:g} mm wide and high, not {value}.")
+            if not is_number(value) or not 10 <= value <= MOST_MM:
+                raise RequestError(
+                    f"A page is 10 to {MOST_MM:g} mm wide and high, not {shortened(value, 40)}."
+                )
         if (
             not isinstance(self.dpi, int)
             or isinstance(self.dpi, bool)
             or not 30 <= self.dpi <= MOST_DPI
         ):
-            raise RequestError(f"A page has 30 to {MOST_DPI} dots to the inch, not {self.dpi}.")
-        if not _is_number(self.font_pt) or not 3 <= self.font_pt <= 24:
-            raise RequestError(f"Letters of a page are 3 to 24 points high, not {self.font_pt}.")
+            raise RequestError(
+                f"A page has 30 to {MOST_DPI} dots to the inch, not {shortened(self.dpi, 40)}."
+            )
+        if not is_number(self.font_pt) or not 3 <= self.font_pt <= 24:
+            raise RequestError(
+                f"Letters of a page are 3 to 24 points high, not {shortened(self.font_pt, 40)}."
+            )
         if not isinstance(self.foot, bool):
             raise RequestError("Whether a page has a foot is true or false.")
         _require_text("page's font", self.font)
@@ -189,8 +195,10 @@ class Page:
             values["state"] = ViewState.from_dict(values["state"])
             values["panels"] = tuple(Panel.from_dict(each) for each in values["panels"])
             return cls(**values)
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
-            raise RequestError(f"The figure cannot be read ({error}); compose it again.") from error
+        except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
+            raise RequestError(
+                f"The figure cannot be read ({shortened(error)}); compose it again."
+            ) from error
 
     def save(self, path: Path) -> None:
         """Write the page as JSON, whole or not at all."""
@@ -200,10 +208,6 @@ class Page:
     def load(cls, path: Path) -> Self:
         """Read a saved page; raises `RequestError` when the file is none."""
         return cls.from_dict(read_document(path)[1])
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _require_text(what: str, text: object) -> None:

@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Self
 
-from nsdviewer.errors import RequestError
+from nsdviewer.errors import RequestError, shortened
 from nsdviewer.files import write_json
 from nsdviewer.state.checking import check_kinds, limited, read_patches
 from nsdviewer.state.choices import (
@@ -213,9 +213,9 @@ class ViewState:
                     values[name] = read(values[name])
             check_kinds(values)
             return cls(**values)
-        except (TypeError, ValueError, LookupError, AttributeError) as error:
+        except (TypeError, ValueError, LookupError, AttributeError, OverflowError) as error:
             raise RequestError(
-                f"The saved view cannot be read ({error}); save it again."
+                f"The saved view cannot be read ({shortened(error)}); save it again."
             ) from error
 
     def save(self, path: Path) -> None:

@@ -91,6 +91,12 @@ def edited(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
         (("state", "voxel"), [1, 2]),
         (("state", "camera"), [None] * 10),
         (("state", "morph"), "pial"),
+        # No float is as large.
+        (("state", "morph"), 10**400),
+        (("state", "camera"), [10**400] * 10),
+        (("state", "layers"), [{"source": "concept", "limit": 10**400}]),
+        (("state", "scaling"), [["V1", 10**400]]),
+        (("state", "reading"), list(range(5000))),
         (("state", "concept"), ["__import__('os')"]),
         (("state", "concept"), "x" * 100_000),
         (("state", "theme"), "neon"),
