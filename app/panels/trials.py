@@ -249,6 +249,9 @@ class TrialsPanel(QFrame):
             self._marking = False
         if len(rows):
             self._ask_for(self.model.trial_at(int(row)) for row in rows)
+        else:
+            # A click beside them chooses nothing: what is shown stays marked.
+            self._mark()
 
     def _ask_for(self, trials: object) -> None:
         self.wanted.emit({"trials": tuple(trials)})  # type: ignore[arg-type]
