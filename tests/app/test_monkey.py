@@ -70,8 +70,9 @@ def test_two_windows_with_two_subjects_under_one_monkey(application: QApplicatio
     state = first_state(root, SilentProgress())
     states = [state, state.replace(subject=2, trials=(), voxel=None)]
     with world(states, tmp_path / "monkey", 3, _LEFT_OUT, 0, 25, 100) as (run, faults, _):
-        assert run.go(400).n_actions == 400
+        report = run.go(400)
     assert faults.found == [], "\n".join(faults.found)
+    assert report.n_actions == 400
 
 
 # --- the instruments see what they are there to see ------------------------------------------

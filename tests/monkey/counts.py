@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QCoreApplication, QEvent, QObject
 from PySide6.QtWidgets import QApplication
 
 # By how much each may grow over the second half of a run. Caches with an upper bound still fill, and
@@ -42,19 +42,27 @@ class Sample:
 
 def take(n_actions: int) -> Sample:
     """Count now."""
-    for _ in range(3):
-        gc.collect()
     application = QApplication.instance()
     assert isinstance(application, QApplication)
+    for _ in range(3):
+        # What is to be deleted later is deleted once the loop that asked for it goes on.
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
     tops = application.topLevelWidgets()
-    n_qt = sum(1 + len(top.findChildren(QObject)) for top in tops if top.parent() is None)
-    types = Counter(type(each).__name__ for each in gc.get_objects())
+    qt = [
+        each for top in tops if top.parent() is None for each in (top, *top.findChildren(QObject))
+    ]
+    qt += application.findChildren(QObject)
+    types = Counter(f"Qt's {each.metaObject().className()}" for each in qt)
+    n_qt = len(qt)
+    del qt, tops
+    types += Counter(type(each).__name__ for each in gc.get_objects())
     process = psutil.Process()
     return Sample(
         n_actions=n_actions,
         widgets=len(application.allWidgets()),
-        qt_objects=n_qt + len(application.findChildren(QObject)),
-        python_objects=sum(types.values()),
+        qt_objects=n_qt,
+        python_objects=sum(types.values()) - n_qt,
         files=process.num_fds(),
         threads=threading.active_count(),
         resident_mib=process.memory_info().rss / 2**20,
@@ -95,8 +103,8 @@ def trends(samples: list[Sample]) -> list[Trend]:
     return found
 
 
-def growing_types(samples: list[Sample], n: int = 12) -> list[str]:
-    """Return the Python types of which there are most more at the end than at half time."""
+def growing_types(samples: list[Sample], n: int = 16) -> list[str]:
+    """Return the types, of Python and Qt, that have grown most since half time."""
     before, after = samples[len(samples) // 2], samples[-1]
     more = Counter({t: k - before.types[t] for t, k in after.types.items()})
     return [f"{name} {more_by:+d}" for name, more_by in more.most_common(n) if more_by > 0]

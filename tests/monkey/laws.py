@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from PySide6.QtWidgets import QApplication
+
 from app.window import MainWindow
 
 if TYPE_CHECKING:
@@ -74,6 +76,7 @@ def _go(window: MainWindow, forward: bool, timeout_s: float) -> tuple[ViewState,
         if (history.forward(before) if forward else history.back(before)) is None:
             return before, n_steps
         window.commands["edit.redo" if forward else "edit.undo"].trigger()
+        QApplication.processEvents()
         session = window.controller.session
         if session is not None and session.history is history:
             # Other data are opened first.

@@ -79,6 +79,10 @@ def world(
         return window
 
     def start_over(window: MainWindow, k: int) -> None:
+        for other in application.topLevelWidgets():
+            # What commands have opened beside the windows of this run.
+            if other.isVisible() and other not in run.windows and other.isWindow():
+                other.close()
         window.resize(*_SIZE)
         window.controller.open_session(Session(states[k]))
 
