@@ -1,6 +1,6 @@
 """Let the monkey loose, or do again what it did.
 
-    python -m tests.monkey --seed 1 --actions 2000 [--upto N] [--root ROOT] [--windows 2]
+    python -m tests.monkey --seed 1 --actions 2000 [--upto N] [--seconds S] [--root ROOT] [--windows 2]
 
 Needs a display. The subject is simulated in a temporary folder where no root is named. Prints what
 went wrong, the longest times without a heartbeat, and how the counts move; writes all of it as JSON
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import faulthandler
 import json
+import math
 import sys
 import tempfile
 from dataclasses import asdict
@@ -35,6 +36,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--actions", type=int, default=2000)
     parser.add_argument("--upto", type=int, help="stop after this action")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long")
     parser.add_argument("--root", type=Path)
     parser.add_argument("--windows", type=int, default=1)
     parser.add_argument("--sample-every", type=int, default=500)
@@ -61,7 +63,7 @@ def _run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     application.setStyle("Fusion")
     n_actions = min(asked.upto or asked.actions, asked.actions)
     with world(states, folder, asked.seed, sample_every=asked.sample_every) as (run, faults, heart):
-        report = run.go(n_actions)
+        report = run.go(n_actions, asked.seconds)
     print(
         f"seed {asked.seed}, {len(states)} window(s): {report.n_actions} actions in "
         f"{report.wall_s:.0f} s, {report.n_undone} steps undone and done again, window opened "

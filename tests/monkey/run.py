@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +24,8 @@ if TYPE_CHECKING:
     from nsdviewer.state import ViewState
 
 _PACE_MS = (0, 0, 5, 10, 25, 60)
-_REST_S = 120.0
+# A test of a map takes minutes where the machine is busy; a look does not wait for it.
+_REST_S, _LOOK_S = 300.0, 5.0
 
 
 @dataclass
@@ -75,14 +77,14 @@ class Run(QObject):
         self.windows: list[MainWindow] = []
         self._first: dict[int, ViewState] = {}
         self.report = Report()
-        self._n_wanted = 0
+        self._n_wanted, self._until = 0, math.inf
         self._depth = 0
         self._loop = QEventLoop()
 
-    def go(self, n_actions: int) -> Report:
-        """Act `n_actions` times."""
+    def go(self, n_actions: int, seconds: float = math.inf) -> Report:
+        """Act `n_actions` times, or until so many seconds are over."""
         began = time.monotonic()
-        self._n_wanted = n_actions
+        self._n_wanted, self._until = n_actions, began + seconds
         with self._heart.paused():
             self.windows = [self._opened(k) for k in range(self._n_windows)]
         self._next(0)
@@ -107,7 +109,8 @@ class Run(QObject):
             self._next(5)
             return
         number = self.report.n_actions
-        if self._faults.found or self._monkey.stuck or number >= self._n_wanted:
+        is_over = number >= self._n_wanted or time.monotonic() > self._until
+        if self._faults.found or self._monkey.stuck or is_over:
             self._end()
             return
         if self._is_pause(number):
@@ -158,9 +161,8 @@ class Run(QObject):
                     self.windows[k] = self._opened(k)
                 self.report.n_opened += 1
         if look_every and number % look_every == 0:
-            self._rest()
             for window in self.windows:
-                for each in disagreements(window):
+                for each in disagreements(window) if window.wait_idle(_LOOK_S) else []:
                     self._faults.note(each)
         if undo_every and number and number % undo_every == 0 and not self._faults.found:
             for k, window in enumerate(self.windows):
