@@ -70,7 +70,7 @@ class FilterPopover(QFrame):
         self._fastest, self._slowest = _ms_field("from"), _ms_field("to")
         self.expression = QLineEdit()
         self.expression.setAccessibleName("Filter as text")
-        self.expression.setPlaceholderText("shared & session:1-3|7 & not missed")
+        self.expression.setPlaceholderText("shared & session:1|3 & not missed")
         self.note = ElidedLabel(name="note", lines=4)
         self.count = small(name="accent")
         self._clear = QToolButton(text="clear")

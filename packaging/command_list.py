@@ -21,14 +21,17 @@ def command_list() -> str:
     """Return the page."""
     from app.commands import COMMANDS
 
-    parts = [_HEAD]
-    menu = ""
+    menus: dict[str, list[str]] = {}
     for command in COMMANDS:
-        if command.menu != menu:
-            menu = command.menu
-            parts.append(f"\n## {menu}\n\n| command | keys |\n|---|---|\n")
-        keys = f"`{command.shortcut}`" if command.shortcut else ""
-        parts.append(f"| {command.text} | {keys} |\n")
+        # These say what was opened, and are no commands of their own to a reader.
+        if not command.name.startswith("file.recent-"):
+            keys = f"`{command.shortcut}`" if command.shortcut else ""
+            menus.setdefault(command.menu, []).append(f"| {command.text} | {keys} |\n")
+    parts = [_HEAD]
+    for menu, lines in menus.items():
+        title = menu.replace("/", " → ")
+        parts.append(f"\n## {title}\n\n| command | keys |\n|---|---|\n")
+        parts += lines
     return "".join(parts)
 
 

@@ -69,7 +69,7 @@ class WelcomePanel(QWidget):
         buttons.addWidget(self._open)
         buttons.addWidget(self._demo)
         buttons.addStretch()
-        hint = small("or drop a folder or a session onto this window")
+        hint = small("or drop a folder or a session onto this window · F1 opens the guide")
         hint.setAlignment(Qt.AlignmentFlag.AlignHCenter)
         column = QVBoxLayout(self._scrolled())
         column.setContentsMargins(60, 30, 60, 30)
