@@ -11,6 +11,7 @@ import json
 import os
 import re
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -61,6 +62,8 @@ class RecoveryFolder:
     def lost(self) -> tuple[Recovered, ...]:
         """Return the documents of dead processes, the newest first; damaged ones are passed over.
 
+        Of several that hold the same the newest is returned, and the others are removed.
+
         Raises
         ------
         OSError
@@ -78,7 +81,7 @@ class RecoveryFolder:
             except (NsdViewerError, OSError):
                 continue
         found.sort(key=lambda each: -each.written_s)
-        return tuple(found[:_MOST_OFFERED])
+        return tuple(_without_copies(found)[:_MOST_OFFERED])
 
     def claim(self, lost: Recovered) -> Path:
         """Take a document over for a window of this process; returns where it is from then on.
@@ -102,6 +105,22 @@ class RecoveryFolder:
         """Give a document back that could not be opened."""
         if path.exists():
             path.rename(lost.path)
+
+
+def _without_copies(found: list[Recovered]) -> list[Recovered]:
+    """Leave the first of those that hold the same: a start that is killed leaves a copy each time."""
+    kept: dict[str, Recovered] = {}
+    for each in found:
+        # Neither the hour nor how the window stood is a reason to offer it twice.
+        values = {
+            name: value
+            for name, value in each.document.to_dict().items()
+            if name not in ("written", "layout")
+        }
+        if kept.setdefault(json.dumps(values, sort_keys=True), each) is not each:
+            with suppress(OSError):
+                each.path.unlink(missing_ok=True)
+    return list(kept.values())
 
 
 def name_of(lost: Recovered) -> str:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -116,12 +117,22 @@ def test_only_whole_documents_of_the_dead_are_offered(tmp_path):
     mine = put(tmp_path, folder.new_path().name, state)
     lost = put(tmp_path, f"{NOBODY}-5-1.json", state)
     # The same number, but that process began at another time.
-    reused = put(tmp_path, f"{os.getpid()}-5-1.json", state)
+    reused = put(tmp_path, f"{os.getpid()}-5-1.json", state.replace(concept="dog"))
     put(tmp_path, "notes.json", state)
     for k, damage in enumerate(("", "{", "[1]", '{"format": "nsdviewer-session"}')):
         (tmp_path / f"{NOBODY}-5-{k + 2}.json").write_text(damage)
     assert {each.path for each in folder.lost()} == {lost, reused}
     assert mine.exists()
+
+
+def test_what_was_lost_twice_is_offered_once(tmp_path):
+    folder, state = RecoveryFolder(tmp_path), ViewState("/data")
+    older, newer = (put(tmp_path, f"{NOBODY}-{k}-1.json", state) for k in (5, 6))
+    other = put(tmp_path, f"{NOBODY}-7-1.json", state.replace(concept="dog"))
+    for age_s, path in ((30, older), (20, newer), (10, other)):
+        os.utime(path, (time.time() - age_s,) * 2)
+    assert [each.path for each in folder.lost()] == [other, newer]
+    assert not older.exists() and newer.exists()
 
 
 def test_one_of_two_gets_a_lost_session(tmp_path):
