@@ -132,8 +132,8 @@ class SessionDocument:
     def from_dict(cls, document: dict[str, Any]) -> Self:
         """Read what `to_dict` wrote.
 
-        What the picture does not stand on (history, layout, fingerprints) may be damaged: the rest
-        is read, and `faults` says so.
+        What the picture does not stand on (history, layout, fingerprints, the page of a figure) may
+        be damaged: the rest is read, and `faults` says so.
 
         Raises
         ------
@@ -150,6 +150,9 @@ class SessionDocument:
         if not isinstance(layout, dict) or not isinstance(extras, dict):
             layout, extras = {}, {}
             faults.append("How the window stood cannot be read from this session.")
+        if not _holds_a_page(extras):
+            extras = {name: value for name, value in extras.items() if name != "page"}
+            faults.append("The figure in this session cannot be read; it is left out.")
         try:
             data = tuple(_data_file(each) for each in limited(document.get("data", []), MOST_FILES))
         except (TypeError, ValueError, LookupError):
@@ -199,6 +202,14 @@ def state_of(path: Path) -> ViewState:
         return Page.from_dict(document).state
     require_version(document, SESSION_VERSION, "session")
     return ViewState.from_dict(document.get("state") or {})
+
+
+def _holds_a_page(extras: dict[str, Any]) -> bool:
+    """Whether the page among the extras can be read; so can none."""
+    try:
+        return "page" not in extras or bool(Page.from_dict(extras["page"]))
+    except RequestError:
+        return False
 
 
 def _data_file(values: Any) -> DataFile:

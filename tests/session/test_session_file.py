@@ -126,6 +126,13 @@ def test_what_the_picture_does_not_stand_on_may_be_damaged(name, value):
     assert read.faults or isinstance(value, dict)
 
 
+@pytest.mark.parametrize("page", [{"format": "nsdviewer-figure"}, 5, None, {"format_version": 99}])
+def test_a_damaged_figure_is_left_out_of_its_session(page):
+    read = SessionDocument.from_dict(edited(("extras",), {"page": page, "other": 1}))
+    assert read.state == a_session().state and read.extras == {"other": 1}
+    assert "figure" in read.faults[0]
+
+
 @pytest.mark.parametrize(
     "text",
     ["", "{", "[]", "NaN", "5", '"x"', "[" * 100_000, '{"format": "nsdviewer-session"}', "\xff",
