@@ -26,7 +26,7 @@ from nsdviewer.state import (
 CONCEPTS = (
     "animal - tool", "animal", '"a bird\'s nest" - tool', '0.5*"a dog, & a \'cat\'" + 0.25*car',
     '"$HOME `id` $(id) !! %PATH% ^& | > < ; # ~ * ? [a] {b} \\\\"',
-    "-1*tool + animal", '"Fußgänger — été 犬"',
+    "-1*tool + animal", '"a café — a dog 犬"',
     "",
 )  # fmt: skip
 SEARCHES = ("", "a small bird on a branch", 'it\'s "odd"; & = $x', "image:3", "ein Fußgänger")

@@ -113,6 +113,8 @@ def page_style(palette: Palette) -> Any:
         "font.family": ["DejaVu Sans"],
         "font.size": 6.5,
         "text.color": palette.text,
+        # Concepts and names are what people typed: two dollars in them are no formula.
+        "text.parse_math": False,
         "axes.labelcolor": palette.muted,
         "xtick.color": palette.muted,
         "ytick.color": palette.text,

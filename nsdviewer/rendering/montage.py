@@ -4,6 +4,7 @@ import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -117,6 +118,8 @@ def draw_sheet(sheet: Sheet, theme: Theme, n_across: int, dpi: float = 110) -> R
     return np.ascontiguousarray(np.asarray(canvas.buffer_rgba())[:, :, :3])
 
 
+# Names of pictures and folders are no formulas, whatever dollars they have.
+@mpl.rc_context({"text.parse_math": False})
 def compose_sheet(sheet: Sheet, theme: Theme, n_across: int = PAIRS_ACROSS) -> Figure:
     """Return the sheet as a figure.
 

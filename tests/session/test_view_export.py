@@ -67,6 +67,13 @@ def test_a_pictures_size_is_its_scale(mini, state: ViewState, tmp_path: Path, vi
         assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20
 
 
+@pytest.mark.parametrize("view", ["figure", "cortex"])
+def test_dollars_make_no_formula(mini, state: ViewState, tmp_path: Path, view: str) -> None:
+    typed = state.replace(concept='"a dog for $5 ^& $HOME"')
+    (path, _) = export(mini, typed, view, tmp_path / "typed.svg", scale=0.1)
+    assert "for $5 ^&amp; $HOME" in path.read_text(encoding="utf-8")
+
+
 def test_tiles_join_without_a_seam(mini, state: ViewState) -> None:
     scene = scene_of(mini.workspace, state.replace(trials=()))
     whole = render_cortex(scene, 420, 300).astype(int)
