@@ -14,6 +14,7 @@ import argparse
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,6 +77,14 @@ class Stage:
             raise SystemExit("The window did not come to rest.")
         self.pause(160)
 
+    def until(self, is_so: Callable[[], bool], patience_s: float = _PATIENCE_S) -> None:
+        """Let the window work until something is so."""
+        begun = time.monotonic()
+        while not is_so():
+            if time.monotonic() - begun > patience_s:
+                raise SystemExit("The window waited in vain.")
+            self.pause(100)
+
     def pause(self, ms: int) -> None:
         """Let the window work for a while."""
         from PySide6.QtTest import QTest
@@ -89,6 +98,8 @@ class Stage:
         for widget in QApplication.topLevelWidgets():
             if widget is not self.window and widget.isVisible():
                 widget.close()
+        self.stop_jobs()
+        self.window.desk.panel.hide()
         self.window.message.hide()
         self.window.leave_training()
         self.window.resize(*size)
@@ -97,6 +108,12 @@ class Stage:
             changes.pop(fixed)
         self.window.request(**changes)
         self.rest()
+
+    def stop_jobs(self) -> None:
+        """End what runs, so that nothing does when the pictures are there."""
+        jobs = self.window.application.jobs
+        for job in jobs.running:
+            jobs.cancel(job.id, at_once=True)
 
     def run(self, command: str) -> None:
         """Run a command by its name, as the palette does."""
@@ -152,11 +169,59 @@ def _lesion(stage: Stage) -> Sequence[Any]:
     return ()
 
 
+def _composer(stage: Stage) -> Sequence[Any]:
+    from nsdviewer.state import Theme
+
+    stage.window.request(concept="animal - tool", statistic="fdr:0.05", theme=Theme.DARK)
+    stage.rest()
+    stage.run("figure.compose")
+    composer = stage.window.composer.window
+    composer.resize(1320, 820)
+    stage.until(lambda: not composer.busy)
+    return (composer,)
+
+
+def _models(stage: Stage) -> Sequence[Any]:
+    stage.run("models.manager")
+    stage.rest()
+    dialog = stage.window.models.dialog
+    dialog.resize(1080, 720)
+    return (dialog,)
+
+
+def _jobs(stage: Stage) -> Sequence[Any]:
+    """Real jobs: a check, a fit, and a training that is under way."""
+    from app.panels.jobs import CURVES
+
+    root, jobs = stage.first.root, stage.window.application.jobs
+    (stage.folder / "photographs").symlink_to(ROOT / "resources" / "photographs")
+    stage.run("jobs.show")
+    for title, line in (
+        ("Verify the demo subject", ("verify", root)),
+        ("Fit a ridge decoder, subject 1",
+         ("fit", "decoder", root, "--subject", "1", "--out", "decoder.safetensors")),
+        ("Train LAFITE 32² on 140 photographs",
+         ("train", "generator", "--images", "photographs", "--resolution", "32", "--crops", "1",
+          "--out", "lafite32")),
+    ):  # fmt: skip
+        last = jobs.start(title, line, stage.folder)
+    # Until the training has written some of its curves.
+    stage.until(lambda: len(jobs.jobs) == 3 and jobs.find(last).fraction > 0.07)
+    stage.window.desk.panel.choose(last)
+    stage.pause(2_000)
+    stage.window.desk.panel.tabs.turn_to(CURVES)
+    stage.pause(6_000)
+    return ()
+
+
 SHOTS: tuple[Shot, ...] = (
     Shot("window", "The window with the simulated demo subject", _window),
     Shot("flat-light", "The flat map in the light theme", _light),
     Shot("palette", "The command palette over the window", _palette),
     Shot("lesion", "Two regions scaled, and what that changes", _lesion),
+    Shot("composer", "The figure composer", _composer, is_own_window=True),
+    Shot("models", "The model manager", _models, is_own_window=True),
+    Shot("jobs", "The jobs of a subject", _jobs),
 )
 
 
@@ -184,6 +249,8 @@ def main(arguments: Sequence[str]) -> int:
             path = options.out / f"{shot.name}.png"
             _save(stage.picture(shown, shot.is_own_window), path)
             print(path)
+        stage.stop_jobs()
+        stage.until(lambda: not stage.window.application.jobs.running)
         stage.window.close()
     return 0
 

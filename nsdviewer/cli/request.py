@@ -7,7 +7,7 @@ from pathlib import Path
 COMMANDS = (
     "demo", "simulate", "betas", "trials", "ncsnr", "embed", "fit", "decode", "map", "figure",
     "train", "doctor", "inventory", "transform", "verify", "evaluate", "reverse",
-    "partition", "download", "job-run",
+    "partition", "import", "paint", "assess", "download", "job-run",
 )  # fmt: skip
 
 
