@@ -28,6 +28,7 @@ from tests.monkey.heartbeat import Gap
 from tests.monkey.world import world
 
 _FROZEN_S = 1.0
+_ENDS_WINDOWS = frozenset({"file.quit", "file.close", "file.new-window", "file.subject-window"})
 
 
 def main(arguments: list[str]) -> int:
@@ -41,6 +42,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--windows", type=int, default=1)
     parser.add_argument("--sample-every", type=int, default=500)
     parser.add_argument("--folder", type=Path, help="where the record is kept")
+    parser.add_argument(
+        "--keeps-windows", action="store_true", help="close no window, as for counting"
+    )
     parser.add_argument("--json", type=Path)
     asked = parser.parse_args(arguments)
     faulthandler.enable()
@@ -62,7 +66,10 @@ def _run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
     application = QApplication(["nsdviewer"])
     application.setStyle("Fusion")
     n_actions = min(asked.upto or asked.actions, asked.actions)
-    with world(states, folder, asked.seed, sample_every=asked.sample_every) as (run, faults, heart):
+    left_out = _ENDS_WINDOWS if asked.keeps_windows else frozenset()
+    with world(
+        states, folder, asked.seed, left_out, asked.sample_every, warms_up=asked.sample_every > 0
+    ) as (run, faults, heart):
         report = run.go(n_actions, asked.seconds)
     print(
         f"seed {asked.seed}, {len(states)} window(s): {report.n_actions} actions in "

@@ -36,6 +36,8 @@ _KEYS = tuple(
     getattr(Qt.Key, f"Key_{name}")
     for name in (*_NAMED_KEYS, *string.ascii_uppercase, *string.digits)
 )
+# With Control they close the window, which its commands do often enough.
+_ENDS = (Qt.Key.Key_Q, Qt.Key.Key_W)
 TEXTS = (
     "animal", "tool", "animal - tool", "food", "a face", "indoor − outdoor", "0.5 animal + tool",
     "qqqq", "", "   ", "-", "animal -", "image:3", "trial:5", "5", "-1", "1e9", "V1v", "session 1",
@@ -123,6 +125,8 @@ def press_keys(widget: QWidget, rng: Random) -> str:
             break
         key = rng.choice(_KEYS)
         modifier = rng.choices((_NONE, _SHIFT, _CONTROL, _ALT), (12, 2, 2, 1))[0]
+        if modifier is _CONTROL and key in _ENDS:
+            modifier = _NONE
         said.append(f"{modifier.name}+{key.name}")
         QTest.keyClick(widget, key, modifier)
     return f"keys {' '.join(said)}"

@@ -90,7 +90,13 @@ class Monkey:
             path = rng.choice(self.files)
             window.open(path)
             return f"open {path.name}"
-        return self._touch(kind, window, rng)
+        beside = [
+            top for top in QApplication.topLevelWidgets()
+            if top.isVisible() and not isinstance(top, MainWindow) and top.width() > 2
+        ]  # fmt: skip
+        return self._touch(
+            kind, rng.choice(beside) if beside and rng.random() < 0.4 else window, rng
+        )
 
     def command(self, window: MainWindow, rng: Random) -> str:
         """Choose a command in the menu."""
@@ -183,10 +189,9 @@ class Monkey:
 
 def _seen(top: QWidget) -> list[QWidget]:
     """Return what is seen of a window and can be used."""
-    parts = top.findChildren(QWidget)
-    return [
-        w for w in parts if w.isVisible() and w.isEnabled() and w.width() > 2 and w.height() > 2
-    ]
+    # Not `findChildren`, which would make the window's Python half hold all of them.
+    parts = [w for w in QApplication.allWidgets() if w.isVisible() and w.isEnabled()]
+    return [w for w in parts if w.width() > 2 and w.height() > 2 and top.isAncestorOf(w)]
 
 
 def _target(top: QWidget, rng: Random) -> QWidget:

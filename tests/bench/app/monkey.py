@@ -44,7 +44,8 @@ def _run(root: Path, folder: Path, n_actions: int, n_windows: int) -> dict[str, 
     done = subprocess.run(
         [sys.executable, "-m", "tests.monkey", "--seed", str(SEED), "--actions", str(n_actions),
          "--windows", str(n_windows), "--root", str(root), "--json", str(figures),
-         "--sample-every", str(max(n_actions // 40, 50))],
+         "--sample-every", str(max(n_actions // 40, 50)),
+         *(["--keeps-windows"] if n_windows == 1 else [])],
         check=False,
     )  # fmt: skip
     if not figures.exists():
