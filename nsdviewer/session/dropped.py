@@ -182,6 +182,11 @@ def _classify_file(path: Path) -> Dropped:
         return _classify_map(path, start)
     if name.endswith(".safetensors"):
         return _classify_model(path)
+    if name.endswith((".png", ".svg", ".pdf")) and _is_document(path.with_suffix(".json")):
+        beside = path.with_suffix(".json").name
+        return _refused(
+            path, f"{path.name} is a drawing; drop {beside} beside it to open the same."
+        )
     for magic, word in _PICTURES.items():
         if start.startswith(magic):
             return _refused(
@@ -200,6 +205,13 @@ def _classify_file(path: Path) -> Dropped:
     inside = f" To open the NSD folder that it lies in, drop {root}." if root else ""
     what = f"a {word}, which is not opened here" if word else "of no kind that is opened here"
     return _refused(path, f"{path.name} is {what}; {_OPENED}.{inside}")
+
+
+def _is_document(path: Path) -> bool:
+    try:
+        return bool(read_document(path))
+    except NsdViewerError:
+        return False
 
 
 def _about_weights(path: Path) -> str:

@@ -112,6 +112,9 @@ def test_maps_are_told_by_suffix_and_header(mini: Subject, tmp_path: Path) -> No
 def test_anything_else_gets_one_sentence(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "p.png")
     assert "picture" in refusal(tmp_path / "p.png")
+    ViewState("/data").save(tmp_path / "p.json")
+    assert "drop p.json" in refusal(tmp_path / "p.png")
+    (tmp_path / "p.json").unlink()
     for name, raw in (("a.txt", b"x"), ("b.mat", b"MATLAB"), ("c", b"\0\1\2"), ("ü ü.zip", b"PK")):
         (tmp_path / name).write_bytes(raw)
         assert name in refusal(tmp_path / name)
