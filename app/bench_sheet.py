@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
 
 from app import questions
 from app.tasks import Lane
-from app.widgets import ElidedLabel, Heading, MenuButton, rgb_image
+from app.widgets import ElidedLabel, Heading, MenuButton, resize_on_screen, rgb_image
 
 if TYPE_CHECKING:
     from app.controller import Controller
@@ -77,7 +77,7 @@ class SheetDialog(QDialog):
         self._set_painting(False)
 
     def _lay_out(self) -> None:
-        self.resize(*_SIZE_PX)
+        resize_on_screen(self, *_SIZE_PX)
         column = QVBoxLayout(self)
         column.setContentsMargins(20, 16, 20, 16)
         column.setSpacing(8)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from markdown_it import MarkdownIt
-from PySide6.QtCore import QEvent, QSize, Qt, QUrl
+from PySide6.QtCore import QEvent, Qt, QUrl
 from PySide6.QtGui import (
     QDesktopServices,
     QImage,
@@ -25,11 +25,13 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.widgets import resize_on_screen
 from nsdviewer.resources import resource_path
 
 _FIRST = "index.md"
 _MARGIN_PX = 60
 _PAGES_PX = 270
+_SIZE_PX, _NARROW_PX = (1080, 780), 800
 # What Qt knows of CSS; colours and letters are the window's.
 _SHEET = """
 h1 { font-size: 22px; font-weight: 600; margin: 12px 0 10px 0; }
@@ -104,6 +106,7 @@ class GuideDialog(QDialog):
         self.pages = QListWidget()
         self.pages.setAccessibleName("Pages of the guide")
         self.pages.setFixedWidth(_PAGES_PX)
+        self.pages.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.search = QLineEdit()
         self.search.setPlaceholderText("find in the guide")
         self.search.setAccessibleName("Find in the guide")
@@ -111,6 +114,7 @@ class GuideDialog(QDialog):
         self.page = GuidePage()
         for file in self._files():
             item = QListWidgetItem(title_of(file))
+            item.setToolTip(item.text())
             item.setData(Qt.ItemDataRole.UserRole, file)
             self.pages.addItem(item)
         left = QVBoxLayout()
@@ -126,7 +130,9 @@ class GuideDialog(QDialog):
         self.page.anchorClicked.connect(self._follow)
         self.search.textChanged.connect(lambda _: self._filter())
         self.search.returnPressed.connect(self._find_next)
-        self.resize(QSize(1080, 780))
+        resize_on_screen(self, *_SIZE_PX)
+        if self.width() < _NARROW_PX:
+            self.pages.setFixedWidth(self.width() // 3)
         self.pages.setCurrentRow(0)
 
     def open_page(self, name: str) -> None:

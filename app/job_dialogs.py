@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.job_words import command_said
-from app.widgets import MenuButton, heading, small
+from app.widgets import MenuButton, heading, resize_on_screen, small
 from nsdviewer.background import JobView
 from nsdviewer.background.kinds import (
     JOB_KINDS,
@@ -167,7 +167,7 @@ class NewJobDialog(QDialog):
         self.start.clicked.connect(self._on_start)
         self.cancel.clicked.connect(self.reject)
         self.kinds.setCurrentRow(0)
-        self.resize(760, 560)
+        resize_on_screen(self, 760, 560)
 
     def _lay_out(self) -> None:
         right = QVBoxLayout()

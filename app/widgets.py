@@ -279,6 +279,12 @@ class NumberField(QLineEdit):
         self.step(1 if event.angleDelta().y() > 0 else -1)
 
 
+def resize_on_screen(window: QWidget, width_px: int, height_px: int) -> None:
+    """Give a window its size, or as much of it as the screen has room for beside its frame."""
+    room = window.screen().availableSize()
+    window.resize(min(width_px, room.width() - 20), min(height_px, room.height() - 60))
+
+
 def text_at(
     painter: QPainter, at: QPointF, text: str, align: Qt.AlignmentFlag, width: float = 400
 ) -> None:
