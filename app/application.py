@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, Qt
 
-from app.drawing_process import DrawingProcess
-from app.jobs import JobList
-from app.recovery import RecoveryFolder
+from app.documents.recovery import RecoveryFolder
+from app.export.drawing_process import DrawingProcess
+from app.jobs.job_list import JobList
 
 if TYPE_CHECKING:
     from app.data_warnings import DataWarnings

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from app.layer_list import group_of, layer_title
+from app.cortex.layer_list import group_of, layer_title
 from app.palette import Entry, Palette
 from nsdviewer.state import LayerChoice
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
-from app.drawing_process import DrawingProcess
-from app.openings import Openings
+from app.documents.openings import Openings
+from app.export.drawing_process import DrawingProcess
 from app.results import OPENING, RESULTS, Result
 from app.tasks import Lane, OnError, Tasks
-from app.thumbnail_reading import FoundThumbnails, read_thumbnails
+from app.trial_list.thumbnail_reading import FoundThumbnails, read_thumbnails
 from app.view import View
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Ticket
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from app.opening import Opened
+    from app.documents.opening import Opened
     from nsdviewer.rendering.view_kinds import ExportRequest
     from nsdviewer.session import Session
 
@@ -316,7 +316,7 @@ class Controller(QObject):
         self._submit(
             Lane.QUICK,
             "concept",
-            lambda _: import_module("app.work_statistics").try_concept(composer, state),
+            lambda _: import_module("app.work.statistics").try_concept(composer, state),
             accept,
             self._inline("concept", "concept_error"),
         )
@@ -388,6 +388,6 @@ class Controller(QObject):
 
 def _work() -> Any:
     """Load the work of the worker threads, on one of them."""
-    from app import work
+    from app.work import views
 
-    return work
+    return views

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.colour_bars import in_words
+from app.cortex.colour_bars import in_words
 from app.read_out import values_at_voxel
 from nsdviewer.state import INFLATED, PIAL, UNFOLDED, Sides, Underlay, Unfolding
 

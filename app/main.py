@@ -9,9 +9,9 @@ from PySide6.QtWidgets import QApplication
 
 from app.application import Application
 from app.data_warnings import DataWarnings
+from app.documents.keeping import say_what_is_not_kept
 from app.faults import Faults
 from app.icons import themed_icon
-from app.keeping import say_what_is_not_kept
 from app.settings import Settings, settings_file, state_folder
 from app.system_theme import SystemTheme
 from app.window import MainWindow

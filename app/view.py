@@ -9,11 +9,11 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from app.bench.generators import GeneratorChoice
+    from app.bench.samples import PaintingPreview
     from app.composing import Composer
-    from app.concept_choices import Offered
-    from app.generators import GeneratorChoice
-    from app.samples import PaintingPreview
-    from app.trial_facets import TrialFacets
+    from app.concept.choices import Offered
+    from app.trial_list.facets import TrialFacets
     from nsdviewer.mapping.completion import ConceptWords
     from nsdviewer.mapping.maps import ConceptMap
     from nsdviewer.rendering.layers import LayerMap

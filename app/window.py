@@ -18,23 +18,28 @@ from PySide6.QtWidgets import QMainWindow
 
 from app import asking, style
 from app.application import Application
-from app.autosave import Autosave
-from app.bench_sheet import SheetDialog
+from app.bench.sampling import Sampler
+from app.bench.sheet import SheetDialog
 from app.collector import Collector
 from app.commands import COMMANDS
 from app.composer.composer import FigureComposer
 from app.controller import Controller
+from app.cortex.start_3d import start_3d
 from app.data_warnings import DataWarnings
-from app.documents import Documents
+from app.documents.autosave import Autosave
+from app.documents.documents import Documents
+from app.documents.recovering import Recovering
+from app.documents.window_layout import layout_of
 from app.dropping import Dropping
-from app.export_dialog import export_menu
+from app.export.dialog import export_menu
 from app.icons import themed_icon
-from app.job_desk import JobDesk
+from app.jobs.desk import JobDesk
+from app.jobs.watching import TrainingWatch
 from app.layout import SMALLEST_PX, lay_out
 from app.memory import share_one_arena
 from app.menus import fill_menus
 from app.message_bar import MessageBar
-from app.models_desk import ModelsDesk
+from app.models.desk import ModelsDesk
 from app.offer_bar import OfferBar
 from app.panels.bars import BarsPanel
 from app.panels.bench import BenchPanel
@@ -48,15 +53,10 @@ from app.panels.training import TrainingPanel
 from app.panels.trials import TrialsPanel
 from app.panels.voxel import VoxelPanel
 from app.panels.welcome import WelcomePanel
-from app.recovering import Recovering
-from app.sampling import Sampler
 from app.settings import Settings
-from app.start_3d import start_3d
 from app.tabs import Tabs
 from app.view import View, state_differs
 from app.waiting import wait_until
-from app.watching import TrainingWatch
-from app.window_layout import layout_of
 from app.wiring import connect
 from nsdviewer.rendering.view_kinds import ExportedView
 from nsdviewer.state import Theme

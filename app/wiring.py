@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import asking
-from app.concept_memory import ConceptMemory
+from app.concept.memory import ConceptMemory
 from app.faults import copy_report
 
 if TYPE_CHECKING:

@@ -161,7 +161,7 @@ def _palette(stage: Stage) -> Sequence[Any]:
 
 def _lesion(stage: Stage) -> Sequence[Any]:
     window = stage.window
-    window._workbench.below.turn_to(1)
+    window.workbench.below.turn_to(1)
     regions = window.controller.view.regions or ()
     names = [r.name for r in regions][:2]
     window.request(scaling=tuple((name, factor) for name, factor in zip(names, (0.0, 2.0),

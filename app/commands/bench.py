@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import choosing
 from app.commands.command import Command
-from app.round_trip_part import AGREEMENT
+from app.lesion.round_trip_part import AGREEMENT
 from nsdviewer.state import BenchRow
 
 if TYPE_CHECKING:

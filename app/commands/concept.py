@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import choosing
 from app.commands.command import Command
-from app.concept_choices import NULLS, READINGS, STATISTICS, UNTESTED, Offered
+from app.concept.choices import NULLS, READINGS, STATISTICS, UNTESTED, Offered
 from nsdviewer.state import Null, Reading
 
 if TYPE_CHECKING:

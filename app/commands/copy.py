@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app import copying
 from app.commands.command import Command
+from app.export import copying
 
 if TYPE_CHECKING:
     from app.window import MainWindow

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app import asking
 from app.commands.command import Command
 from app.composer.turntable import ask_turntable
-from app.export_dialog import ask_export
+from app.export.dialog import ask_export
 
 if TYPE_CHECKING:
     from app.window import MainWindow

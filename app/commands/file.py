@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from app import asking
 from app.commands.command import Command
-from app.document_commands import open_document, open_subject_window
+from app.documents.asking import open_document, open_subject_window
 
 if TYPE_CHECKING:
     from app.window import MainWindow

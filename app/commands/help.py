@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from app import asking
 from app.commands.command import Command
+from app.cortex.start_3d import try_again
 from app.report_dialog import ReportDialog
-from app.start_3d import try_again
 
 COMMANDS: tuple[Command, ...] = (
     Command("help.guide", "Help", "Guide", "F1", lambda w: asking.show_guide(w), False),

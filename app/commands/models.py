@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from app import asking
+from app.bench.generators import FLOW, LAFITE
 from app.commands.command import Command
-from app.generators import FLOW, LAFITE
 
 COMMANDS: tuple[Command, ...] = (
     Command("models.manager", "Models", "Models…", "Ctrl+M", lambda w: w.models.open(), False),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from app import choosing
 from app.commands.command import Command
-from app.cortex_views import StandardView
+from app.cortex.views import StandardView
 from app.focusing import focus_area, focus_next_area
 from nsdviewer.state import INFLATED, PIAL, UNFOLDED, Sides, Theme, Unfolding
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
 
-from app.documents import Part
+from app.documents.documents import Part
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.state import Page
 
 if TYPE_CHECKING:
-    from app.autosave import Autosave
     from app.composer.window import ComposerWindow
-    from app.documents import Documents
+    from app.documents.autosave import Autosave
+    from app.documents.documents import Documents
     from app.view import View
     from app.window import MainWindow
 

@@ -122,7 +122,7 @@ class PageFiles:
         workspace_of = window.previews.workspaces.of
 
         def work(ticket: Ticket) -> Path:
-            from app.exporting import write_elsewhere
+            from app.export.exporting import write_elsewhere
             from nsdviewer.rendering.page import write_page
             from nsdviewer.session.page_export import drawing_of_page, finish_page
 

@@ -20,7 +20,7 @@ from nsdviewer.jobs import Job, Ticket, Worker
 from nsdviewer.state import Page, Panel, PanelKind, ViewState
 
 if TYPE_CHECKING:
-    from app.drawing_process import DrawingProcess
+    from app.export.drawing_process import DrawingProcess
     from app.view import View
     from nsdviewer.rendering.page import PanelDrawing
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.composer.words import camera_of
-from app.cortex_views import StandardView
+from app.cortex.views import StandardView
 from nsdviewer.state import INFLATED, PIAL, UNFOLDED, Sides, Unfolding
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import fields
 from typing import Any
 
-from app.cortex_views import StandardView
+from app.cortex.views import StandardView
 from nsdviewer.errors import RequestError
 from nsdviewer.state import (
     INFLATED,

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.bar_chart import BarChart
-from app.model_links import ModelsLink
+from app.models.links import ModelsLink
 from app.view import View, differs
 from app.widgets import ElidedLabel
 from nsdviewer.mapping.maps import UNITS

@@ -18,11 +18,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.bench_row import RowSwitch, TileRow, is_outdated, tiles_of
-from app.bench_text import bare_title, explain_scores, painted_note, painted_reason, seen_note
-from app.bench_widgets import PaintedPicture, ScoreTile, SeenPictures, WordBar
-from app.generators import title_of
-from app.model_links import ModelsLink
+from app.bench.generators import title_of
+from app.bench.row import RowSwitch, TileRow, is_outdated, tiles_of
+from app.bench.text import bare_title, explain_scores, painted_note, painted_reason, seen_note
+from app.bench.widgets import PaintedPicture, ScoreTile, SeenPictures, WordBar
+from app.models.links import ModelsLink
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, Heading, MenuButton, NumberField, heading, small
 from nsdviewer.state import BenchRow

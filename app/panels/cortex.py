@@ -16,12 +16,12 @@ from PySide6.QtWidgets import (
 )
 
 from app import questions
-from app.colour_bars import ColourBars
-from app.cortex_controls import CortexControls, ShapePill
-from app.cortex_views import StandardView
+from app.cortex.colour_bars import ColourBars
+from app.cortex.controls import CortexControls, ShapePill
+from app.cortex.lasso import Lasso
+from app.cortex.layer_list import FILE, LayerList
+from app.cortex.views import StandardView
 from app.described import cortex_in_words
-from app.lasso import Lasso
-from app.layer_list import FILE, LayerList
 from app.read_out import vertex_read_out
 from app.view import View, differs, state_differs
 from nsdviewer.errors import NsdViewerError
@@ -129,14 +129,14 @@ class CortexPanel(QWidget):
 
     def start_3d(self, smooth: bool) -> None:
         """Make the VTK view, with smooth edges or fast; call once OpenGL is known to work."""
-        from app.brain_view import BrainView
+        from app.cortex.brain_view import BrainView
 
         self._adopt(BrainView(self, smooth), has_opengl=True)
 
     def start_without_opengl(self) -> None:
         """Draw the cortex without OpenGL: slower, and without its finish."""
-        from app.brain_view import BrainView
-        from app.software_cortex import SoftwareCanvas
+        from app.cortex.brain_view import BrainView
+        from app.cortex.software import SoftwareCanvas
 
         self._adopt(BrainView(self, canvas=SoftwareCanvas()), has_opengl=False)
 

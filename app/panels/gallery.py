@@ -17,15 +17,15 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.bench_widgets import ChoicePicture, SeenPictures
-from app.generators import title_of
-from app.samples import N_SEEDS, N_WAY
+from app.bench.generators import title_of
+from app.bench.samples import N_SEEDS, N_WAY
+from app.bench.widgets import ChoicePicture, SeenPictures
 from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, Heading, Picture, small
 
 if TYPE_CHECKING:
-    from app.samples import Sample, Samples
+    from app.bench.samples import Sample, Samples
 
 _N_COLUMNS = 8
 _PICTURE_PX = (84, 168)

@@ -6,12 +6,12 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout
 
-from app.concept_box import ConceptBox
-from app.concept_choices import READING_TIPS, READINGS, Offered
-from app.concept_memory import ConceptMemory
+from app.concept.box import ConceptBox
+from app.concept.choices import READING_TIPS, READINGS, Offered
+from app.concept.memory import ConceptMemory
+from app.concept.statistic_menu import StatisticMenu
 from app.icons import themed_icon
-from app.model_links import ModelsLink
-from app.statistic_menu import StatisticMenu
+from app.models.links import ModelsLink
 from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import MenuButton

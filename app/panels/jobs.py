@@ -21,10 +21,10 @@ from PySide6.QtWidgets import (
 )
 
 from app.icons import themed_icon
-from app.job_log import LogView
-from app.job_row import JobRow
-from app.job_tasks import OwnTasks
-from app.job_words import command_said, stage_said
+from app.jobs.log import LogView
+from app.jobs.row import JobRow
+from app.jobs.tasks import OwnTasks
+from app.jobs.words import command_said, stage_said
 from app.style import palette_of
 from app.tabs import Tabs
 from app.widgets import ElidedLabel, heading, small
@@ -32,7 +32,7 @@ from nsdviewer.background import JobStage, JobView
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
-    from app.job_curves import JobCurves
+    from app.jobs.curves import JobCurves
 
 _SHARE, _HEIGHT_PX = 0.3, (190, 340)
 _ENDED = (JobStage.DONE, JobStage.FAILED, JobStage.CANCELLED)

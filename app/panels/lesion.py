@@ -16,10 +16,10 @@ from PySide6.QtWidgets import (
 )
 
 from app import questions
-from app.lesion_facts import LesionFacts
-from app.region_menu import RegionMenu
-from app.region_row import RegionRow
-from app.round_trip_part import AGREEMENT, RoundTripPart
+from app.lesion.facts import LesionFacts
+from app.lesion.region_menu import RegionMenu
+from app.lesion.region_row import RegionRow
+from app.lesion.round_trip_part import AGREEMENT, RoundTripPart
 from app.view import View, differs, state_differs
 from app.widgets import heading, small
 from nsdviewer.state import LayerChoice

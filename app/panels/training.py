@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.job_words import duration
+from app.jobs.words import duration
 from app.widgets import ElidedLabel, Heading, heading, rgb_image, small
 from nsdviewer.state import Theme
 

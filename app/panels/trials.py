@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.filter_chips import FilterChips
 from app.icons import themed_icon
 from app.style import palette_of
-from app.thumbnail_reading import FoundThumbnails
-from app.trial_model import TrialModel
-from app.trial_views import TrialGrid, TrialSheet, look_button, nothing_fits, order_in_words
+from app.trial_list.filter_chips import FilterChips
+from app.trial_list.model import TrialModel
+from app.trial_list.thumbnail_reading import FoundThumbnails
+from app.trial_list.views import TrialGrid, TrialSheet, look_button, nothing_fits, order_in_words
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, heading, small
 from nsdviewer.state import Theme, TrialsAs

@@ -18,12 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.bench_widgets import ChoicePicture
-from app.beta_plots import BetaPlot, BetasAs, short
-from app.prf_sketch import ReceptiveFieldSketch
+from app.bench.widgets import ChoicePicture
+from app.concept.word_chips import WordChips
 from app.view import View, differs, state_differs
+from app.voxel.beta_plots import BetaPlot, BetasAs, short
+from app.voxel.prf_sketch import ReceptiveFieldSketch
 from app.widgets import ElidedLabel, Heading, small
-from app.word_chips import WordChips
 
 if TYPE_CHECKING:
     from nsdviewer.session.voxels import VoxelCard

@@ -17,11 +17,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.recovery import in_words
+from app.documents.recovery import in_words
 from app.widgets import heading, small
 
 if TYPE_CHECKING:
-    from app.recovery import Recovered
+    from app.documents.recovery import Recovered
 
 _Button = tuple[str, Callable[[], object]]
 _TITLES = {

@@ -28,7 +28,7 @@ from app.composer.snapping import Rests
 from app.composer.turntable import TurntableDialog
 from app.composer.window import ComposerWindow
 from app.composer.words import changes_to, describe_panel
-from app.drawing_process import DrawingProcess
+from app.export.drawing_process import DrawingProcess
 from app.settings import Settings
 from app.waiting import wait_until
 from app.window import MainWindow

@@ -11,8 +11,8 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.concept_choices import STATISTICS
-from app.concept_memory import ConceptMemory
+from app.concept.choices import STATISTICS
+from app.concept.memory import ConceptMemory
 from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.mapping.concepts import parse_concept

@@ -13,8 +13,8 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.generators import FLOW, LAFITE
-from app.samples import N_SEEDS, N_WAY
+from app.bench.generators import FLOW, LAFITE
+from app.bench.samples import N_SEEDS, N_WAY
 from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.models.checkpoints import save_checkpoint

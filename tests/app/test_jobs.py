@@ -18,9 +18,9 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QPushBut
 
 from app.application import Application
 from app.commands import COMMANDS
-from app.job_dialogs import AtQuit, NewJobDialog, QuitQuestion
-from app.job_log import without_passed_progress
-from app.jobs import JobList
+from app.jobs.dialogs import AtQuit, NewJobDialog, QuitQuestion
+from app.jobs.job_list import JobList
+from app.jobs.log import without_passed_progress
 from app.settings import Settings
 from app.tasks import Lane
 from app.waiting import wait_until

@@ -12,10 +12,10 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QStyle, QStyleOptionSlider, QToolButton
 
-from app.agreement_bars import r_text
 from app.controller import Controller
+from app.lesion.agreement_bars import r_text
+from app.lesion.region_row import FactorSlider
 from app.panels.lesion import LesionPanel
-from app.region_row import FactorSlider
 from nsdviewer.session import Session
 from nsdviewer.session.decoding import decode_groups
 from nsdviewer.state import LayerChoice, ViewState

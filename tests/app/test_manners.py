@@ -16,9 +16,9 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
 from app.application import Application
+from app.cortex.probe import machine_key
+from app.documents.keeping import what_is_not_kept
 from app.faults import Faults
-from app.keeping import what_is_not_kept
-from app.probe import machine_key
 from app.settings import Settings
 from app.system_theme import SystemTheme
 from app.window import MainWindow
@@ -60,7 +60,7 @@ def test_a_click_without_opengl_finds_the_vertex_in_front(window: MainWindow) ->
     middle = QPointF(view.width() * 0.42, view.height() * 0.45)
     hemisphere, vertex = view.vertex_at(middle)
     canvas = view._offscreen
-    from app.software_cortex import DepthBuffer
+    from app.cortex.software import DepthBuffer
 
     buffer = DepthBuffer(view.width(), view.height(), canvas.camera(), "#000000")
     for one in window.scene().hemispheres:
@@ -78,7 +78,7 @@ def test_a_click_without_opengl_finds_the_vertex_in_front(window: MainWindow) ->
 def test_a_triangle_is_filled_without_holes_and_the_nearer_one_wins() -> None:
     from types import SimpleNamespace
 
-    from app.software_cortex import DepthBuffer
+    from app.cortex.software import DepthBuffer
 
     camera = (0.0, -100.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 10.0)
     normals = np.tile(np.array([0, -1, 0], np.float32), (3, 1))

@@ -14,8 +14,8 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QMessageBox
 
 from app import questions
-from app.model_links import leads_to_models
-from app.models_dialog import ModelsDialog
+from app.models.dialog import ModelsDialog
+from app.models.links import leads_to_models
 from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.background import JobStage

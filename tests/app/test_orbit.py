@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.orbit import enlarged, shifted, turned
+from app.cortex.orbit import enlarged, shifted, turned
 
 START = (1.0, -398.0, -297.0, 1.0, 2.0, 3.0, 0.0, -0.6, 0.8, 120.0)
 shares = st.floats(-1, 1)

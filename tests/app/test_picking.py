@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("PySide6")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
-from app.cortex_views import StandardView, camera_from, fitted, following
-from app.picking import camera_axes, picture_to_mm, project, vertex_under, vertices_within
+from app.cortex.picking import camera_axes, picture_to_mm, project, vertex_under, vertices_within
+from app.cortex.views import StandardView, camera_from, fitted, following
 from nsdviewer.state import Hemisphere
 
 pv = pytest.importorskip("pyvista")

@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("PySide6")
 from PySide6.QtGui import QImage
 
-from app.recovery import RecoveryFolder, write_document
+from app.documents.recovery import RecoveryFolder, write_document
 from app.window import MainWindow
 from nsdviewer.errors import RequestError
 from nsdviewer.session.session_file import SessionDocument

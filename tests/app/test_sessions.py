@@ -16,8 +16,8 @@ from PySide6.QtWidgets import QApplication
 from app import questions
 from app.application import Application
 from app.commands import Command
-from app.document_commands import show_subject
-from app.document_dialogs import RelocateDialog, TrustDialog
+from app.documents.asking import show_subject
+from app.documents.dialogs import RelocateDialog, TrustDialog
 from app.settings import Settings
 from app.waiting import wait_until
 from app.window import MainWindow

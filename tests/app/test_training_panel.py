@@ -15,7 +15,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.job_words import duration
+from app.jobs.words import duration
 from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.models.generators.plan import GeneratorPlan

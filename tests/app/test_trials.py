@@ -17,8 +17,7 @@ from PySide6.QtWidgets import QApplication
 
 from app.panels.trials import MOST_SELECTED, TrialsPanel
 from app.settings import Settings
-from app.thumbnail_reading import FoundThumbnails, read_thumbnails
-from app.trial_facets import (
+from app.trial_list.facets import (
     Facet,
     TrialFacets,
     conditions_of,
@@ -27,7 +26,8 @@ from app.trial_facets import (
     spans_of,
     with_condition,
 )
-from app.trial_model import COLUMNS
+from app.trial_list.model import COLUMNS
+from app.trial_list.thumbnail_reading import FoundThumbnails, read_thumbnails
 from app.view import Choices, View
 from app.window import MainWindow
 from nsdviewer.data.pictures.stimuli import Stimuli

@@ -13,8 +13,8 @@ from PySide6.QtGui import QWheelEvent
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
-from app.colour_bars import MOST_BARS, round_ends
-from app.cortex_views import StandardView
+from app.cortex.colour_bars import MOST_BARS, round_ends
+from app.cortex.views import StandardView
 from app.panels.cortex import free_name
 from app.settings import Settings
 from app.window import MainWindow

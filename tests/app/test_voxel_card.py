@@ -11,11 +11,11 @@ from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
-from app.beta_plots import BetasAs
 from app.dots import dots_image
-from app.export_dialog import ExportDialog, export_menu
+from app.export.dialog import ExportDialog, export_menu
 from app.settings import Settings
 from app.style import palette_of
+from app.voxel.beta_plots import BetasAs
 from app.window import MainWindow
 from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest, formats_of
 from nsdviewer.session import Session

@@ -1,0 +1,1 @@
+"""Seen and reconstructed, and what stands beside them."""

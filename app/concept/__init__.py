@@ -1,0 +1,1 @@
+"""The concept: its box, its words, weights and tests."""

@@ -1,0 +1,1 @@
+"""Sessions: opening, saving, keeping what is not saved, and offering it back."""

@@ -1,0 +1,1 @@
+"""Views and figures taken home: asked for, drawn in a process of their own, copied as a command."""

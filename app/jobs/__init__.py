@@ -1,0 +1,1 @@
+"""Long work: the list of jobs, its drawer, logs and curves."""

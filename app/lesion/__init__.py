@@ -1,0 +1,1 @@
+"""Scaled regions, what they change, and the way back through the encoder."""

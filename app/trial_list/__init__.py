@@ -1,0 +1,1 @@
+"""The list of trials: what it shows, how it looks, and what it is filtered by."""

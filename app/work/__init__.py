@@ -1,0 +1,1 @@
+"""What runs on worker threads. Importing it loads the library, so only workers import it."""
