@@ -97,7 +97,7 @@ def test_the_window_shows_each_page_with_its_pictures(application: QApplication)
 
 def test_searching_leaves_the_pages_that_hold_the_word(application: QApplication) -> None:
     dialog = GuideDialog()
-    dialog.search.setText("how a voxel moves with the decoded score")
+    dialog.search.setText("weights turned into activation")
     visible = [
         dialog.pages.item(k).text() for k in range(dialog.pages.count())
         if not dialog.pages.item(k).isHidden()
