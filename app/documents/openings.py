@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, Signal
@@ -127,10 +128,12 @@ class Openings(QObject):
 
         def adopt(opened: Opened) -> None:
             now = self._now()
-            # What a person did meanwhile is a step like others, and so is going there.
-            opened.session.history = (
-                history if now is None or now == left else _recorded(now, state)
-            )
+            if now is None or now[0] == left[0]:
+                # A camera that followed meanwhile amends the state that is left, and is no step.
+                opened.session.history = history if now is None else _with(history, left[1], now[1])
+            else:
+                # What a person did meanwhile is a step like others, and so is going there.
+                opened.session.history = _recorded(now, state)
             self._controller.adopt(opened, goes_on=True)
 
         self.load(lambda opening, ticket: opening.open_view(state, ticket), adopt)
@@ -161,6 +164,15 @@ def _recorded(now: Step, after: ViewState) -> History:
     """Return the history with a step to `after`."""
     history, state = now
     return history if after == state else history.recorded(state, after)
+
+
+def _with(history: History, before: ViewState, after: ViewState) -> History:
+    """Return the history with `after` in the place of `before`."""
+    past, future = (
+        tuple(after if each is before else each for each in states)
+        for states in (history.past, history.future)
+    )
+    return replace(history, past=past, future=future)
 
 
 def _keep_changes(session: Session, before: ViewState, after: ViewState, but_for: set[str]) -> None:

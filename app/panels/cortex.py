@@ -26,13 +26,14 @@ from app.read_out import vertex_read_out
 from app.view import View, differs, state_differs
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.state import INFLATED, LayerChoice, Patch, Unfolding
+from nsdviewer.state.history import AMENDS
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     from nsdviewer.rendering.scene import Scene
-    from nsdviewer.state import Hemisphere
+    from nsdviewer.state import Camera, Hemisphere, ViewState
 
 _TOP_PX, _FOOT_PX = 52, 96
 _NOTES_PX = 560
@@ -40,6 +41,8 @@ _NOTES_PX = 560
 _BESIDE_PX = 640
 # Beside a sentence in the middle stand the colour bars.
 _SIDE_PX = 186
+# What a camera that goes along with the cortex is right for.
+_SHAPE = ("root", "subject", "space", "morph", "unfolding", "hemispheres", "camera")
 _LEFT_TOP = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop
 _RIGHT_TOP = Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop
 _FOOT = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignBottom
@@ -63,6 +66,7 @@ class CortexPanel(QWidget):
         self._around: tuple[Any, ...] | None = None
         self._overlaid: tuple[bool, bool] | None = None
         self._follow = False
+        self._followed: ViewState | None = None
         self._drawn_piece: tuple[Hemisphere, NDArray[np.int64]] | None = None
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
@@ -146,9 +150,7 @@ class CortexPanel(QWidget):
         self._grid.addWidget(self.view3d, 0, 0)
         self.view3d.vertexClicked.connect(self.vertexClicked)
         self.view3d.vertexHovered.connect(self._say_hovered)
-        self.view3d.cameraMoved.connect(
-            lambda camera, gesture: self.wanted.emit({"camera": camera, "gesture": gesture})
-        )
+        self.view3d.cameraMoved.connect(self._on_camera_moved)
         self.view3d.rendered.connect(self.drawn)
         self._drawn = None
         if self._view is not None:
@@ -205,12 +207,26 @@ class CortexPanel(QWidget):
         if self._drawn is None or self._drawn[0] is not drawn[0] or self._drawn[1] != drawn[1]:
             self._drawn = drawn
             self._hover.hide()
+            self._followed = after.state
             self.view3d.show_scene(scene, cursor, camera, self._follow)
             self._follow = False
         elif before is None or cursor != _cursor(before):
             self.view3d.show_cursor(cursor)
         if state_differs(before, after, "camera"):
             self.view3d.show_camera(camera or scene.camera, not camera)
+
+    def _on_camera_moved(self, camera: Camera, gesture: str) -> None:
+        if gesture == AMENDS and not self._is_followed():
+            # The camera of a shape that was left meanwhile is none of the present one's.
+            return
+        self.wanted.emit({"camera": camera, "gesture": gesture})
+
+    def _is_followed(self) -> bool:
+        """Whether the state still is of the shape, and seen from where, the camera went along."""
+        if self._view is None or self._followed is None:
+            return False
+        before, after = self._followed, self._view.state
+        return all(getattr(before, name) == getattr(after, name) for name in _SHAPE)
 
     # --- what lies over the cortex -----------------------------------------------------------
 

@@ -24,7 +24,7 @@ from app.window import MainWindow
 from nsdviewer.session import Session
 from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import BenchRow, LayerChoice, Reading, Theme, TrialsAs, Underlay, ViewState
-from nsdviewer.state.history import History
+from nsdviewer.state.history import AMENDS, History
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +193,21 @@ def test_steps_to_other_data_are_undone_and_redone(window, elsewhere):
 
 
 # --- files -----------------------------------------------------------------------------------
+
+
+def test_a_camera_that_follows_while_other_data_open_is_no_step(window, elsewhere):
+    first = state_of(window)
+    window.controller.open_state(first.replace(root=str(elsewhere)))
+    assert wait_until(lambda: Path(state_of(window).root) == elsewhere, 60)
+    window.controller.session.history = History().recorded(first, state_of(window))
+    window.controller.step(forward=False)
+    amended = (0.0, -400.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 90.0)
+    window.request(camera=amended, gesture=AMENDS)
+    left = state_of(window)
+    assert comes_to(window, first)
+    window.controller.step(forward=True)
+    assert comes_to(window, left)
+    assert left.camera == amended
 
 
 def test_save_quit_open_gives_the_same_picture(window, shared, tmp_path, monkeypatch):
