@@ -50,20 +50,23 @@ def conse() -> Embedding:
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Return a folder that `make` fills; several processes make it once and take a copy each."""
-    own = factory.mktemp("simulated") / name
+    """Return a folder that `make` fills; several processes make it once and take a copy each.
+
+    What was planted lies beside the folder, and goes with it.
+    """
+    own = factory.mktemp("simulated")
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        make(own)
-        return own
+        make(own / name)
+        return own / name
     first = factory.getbasetemp().parent / f"{name}-of-all"
     with FileLock(first.with_suffix(".lock")):
         if not first.exists():
             holding = first.with_name(f"{name}-in-the-making")
             shutil.rmtree(holding, ignore_errors=True)
-            make(holding)
+            make(holding / name)
             holding.rename(first)
-    shutil.copytree(first, own)
-    return own
+    shutil.copytree(first, own, dirs_exist_ok=True)
+    return own / name
 
 
 def make_mini(root: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QProgressBar, QPushButton
 
 from app.read_out import read_out
@@ -13,6 +13,8 @@ _QUIET = frozenset(
     {"scene", "concept", "card", "cursor", "list", "thumbnails", "reconstruction", "gallery",
      "samples", "training", "sheet"}
 )  # fmt: skip
+# Long enough to be read, with a path in it.
+_REMARK_MS = 12_000
 
 
 class StatusPanel(QFrame):
@@ -35,6 +37,8 @@ class StatusPanel(QFrame):
         self._cancel.setObjectName("flat")
         self._cancel.setAccessibleName("Cancel what is under way")
         self._kind = ""
+        self._remark = QTimer(self, singleShot=True, interval=_REMARK_MS)
+        self._remark.timeout.connect(lambda: self._show_progress(bool(self._kind)))
         row = QHBoxLayout(self)
         row.setContentsMargins(12, 0, 12, 0)
         row.setSpacing(10)
@@ -63,9 +67,10 @@ class StatusPanel(QFrame):
             self._show_progress(False)
 
     def say(self, text: str) -> None:
-        """Show a passing remark where progress stands."""
+        """Show a passing remark where progress stands; it goes by itself."""
         self._message.setText(text)
-        self._message.show()
+        self._message.setVisible(bool(text))
+        self._remark.start()
 
     def show_view(self, before: View | None, after: View) -> None:
         known = differs(before, after, "card", "voxel", "cursor", "concept_map", "layer_maps")

@@ -63,6 +63,9 @@ def shared(application: QApplication, mini) -> Iterator[MainWindow]:
 def window(shared: MainWindow, mini, no_questions) -> MainWindow:
     shared.controller.open_session(Session(mini.state.replace(concept="animal", trials=(4,))))
     assert shared.wait_idle(120)
+    # Without a window manager nobody else gives it the keyboard.
+    shared.activateWindow()
+    assert QTest.qWaitForWindowActive(shared, 5000)
     return shared
 
 
