@@ -210,7 +210,7 @@ def _jobs(stage: Stage) -> Sequence[Any]:
     stage.window.desk.panel.choose(last)
     stage.pause(2_000)
     stage.window.desk.panel.tabs.turn_to(CURVES)
-    stage.pause(6_000)
+    stage.until(lambda: stage.window.desk.panel.draws_curves)
     return ()
 
 

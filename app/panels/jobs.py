@@ -213,6 +213,10 @@ class JobsPanel(QFrame):
     def shows_curves(self) -> bool:
         return self.tabs.pages.currentIndex() == CURVES
 
+    @property
+    def draws_curves(self) -> bool:
+        return self._plots is not None
+
     def offer_use(self, offered: bool, watchable: bool, has_curves: bool) -> None:
         """Say what can be done with the chosen job besides what every job can."""
         self.buttons["Use"].setVisible(offered)
