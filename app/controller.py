@@ -316,7 +316,7 @@ class Controller(QObject):
         self._submit(
             Lane.QUICK,
             "concept",
-            lambda _: import_module("app.work.statistics").try_concept(composer, state),
+            lambda _: import_module("app.workers.statistics").try_concept(composer, state),
             accept,
             self._inline("concept", "concept_error"),
         )
@@ -388,6 +388,6 @@ class Controller(QObject):
 
 def _work() -> Any:
     """Load the work of the worker threads, on one of them."""
-    from app.work import views
+    from app.workers import views
 
     return views

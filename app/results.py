@@ -75,74 +75,74 @@ OPENING: tuple[frozenset[str], ...] = (
 
 RESULTS: tuple[Result, ...] = (
     Result(
-        "scene", Lane.QUICK, "app.work.views:compose", _SCENE_FIELDS,
+        "scene", Lane.QUICK, "app.workers.views:compose", _SCENE_FIELDS,
         follows=frozenset({"reconstruction", "tested", "intervals", "layer_maps"}),
     ),
-    Result("concept_words", Lane.DATA, "app.work.statistics:list_words"),
+    Result("concept_words", Lane.DATA, "app.workers.statistics:list_words"),
     Result(
-        "offered", Lane.DATA, "app.work.statistics:list_offers",
+        "offered", Lane.DATA, "app.workers.statistics:list_offers",
         frozenset({"reading", "statistic", "null", "encoder", "decoder"}),
     ),
     Result(
-        "tested", Lane.STATISTICS, "app.work.statistics:test_map", MAP_FIELDS,
+        "tested", Lane.STATISTICS, "app.workers.statistics:test_map", MAP_FIELDS,
         is_wanted=lambda view: bool(view.state.concept) and view.state.statistic != "none",
         fault="test_error",
     ),
     Result(
-        "intervals", Lane.STATISTICS, "app.work.statistics:measure_regions",
+        "intervals", Lane.STATISTICS, "app.workers.statistics:measure_regions",
         follows=frozenset({"concept_map"}), waits_for=frozenset({"tested"}),
     ),
-    Result("reconstruction", Lane.LONG, "app.work.bench:decode", _TRIAL_FIELDS),
+    Result("reconstruction", Lane.LONG, "app.workers.bench:decode", _TRIAL_FIELDS),
     Result(
-        "concept_bars", Lane.DETAIL, "app.work.bench:name_concepts", follows=_DECODED,
+        "concept_bars", Lane.DETAIL, "app.workers.bench:name_concepts", follows=_DECODED,
         waits_for=_DECODED,
     ),
     # Thousands of pictures on first use: not on the thread that decodes.
     Result(
-        "training_vectors", Lane.STATISTICS, "app.work.bench:embed_training",
+        "training_vectors", Lane.STATISTICS, "app.workers.bench:embed_training",
         frozenset({"decoder"}), waits_for=_DECODED,
         is_wanted=lambda view: view.state.bench is not BenchRow.SEEDS,
     ),
     Result(
-        "nearest", Lane.DETAIL, "app.work.bench:find_nearest", follows=_DECODED,
+        "nearest", Lane.DETAIL, "app.workers.bench:find_nearest", follows=_DECODED,
         waits_for=_DECODED | {"training_vectors"},
         is_wanted=lambda view: view.state.bench is BenchRow.NEAREST,
     ),
     Result(
-        "controls", Lane.LONG, "app.work.bench:paint_controls", follows=_DECODED,
+        "controls", Lane.LONG, "app.workers.bench:paint_controls", follows=_DECODED,
         waits_for=_DECODED | {"training_vectors"},
         is_wanted=lambda view: view.state.bench is BenchRow.CONTROLS,
     ),
     Result(
-        "round_trip", Lane.LONG, "app.work.lesion:go_round",
+        "round_trip", Lane.LONG, "app.workers.lesion:go_round",
         frozenset({"noise_ceiling_floor_pct", "encoder"}), follows=_DECODED, waits_for=_DECODED,
         is_wanted=_shows_round_trip, fault="round_trip_error",
     ),
     Result(
-        "lesion", Lane.DETAIL, "app.work.lesion:measure_lesion",
+        "lesion", Lane.DETAIL, "app.workers.lesion:measure_lesion",
         frozenset({"trials", "average_repeats", "concept", "scaling", "patches", "decoder"}),
         is_wanted=lambda view: any(factor != 1 for _, factor in view.state.scaling),
         fault="lesion_error",
     ),
     Result(
-        "gallery", Lane.LONG, "app.work.bench:paint_gallery", follows=_DECODED, waits_for=_DECODED,
+        "gallery", Lane.LONG, "app.workers.bench:paint_gallery", follows=_DECODED, waits_for=_DECODED,
         is_wanted=lambda view: view.state.bench is BenchRow.SEEDS,
     ),
-    Result("list", Lane.DATA, "app.work.trials:list_trials",
+    Result("list", Lane.DATA, "app.workers.trials:list_trials",
            frozenset({"search", "subset", "decoder"}), fault="search_error"),
-    Result("facets", Lane.STATISTICS, "app.work.trials:describe_trials"),
+    Result("facets", Lane.STATISTICS, "app.workers.trials:describe_trials"),
     Result(
-        "cursor", Lane.QUICK, "app.work.cursor:link_cursor", frozenset({"vertex"}),
+        "cursor", Lane.QUICK, "app.workers.cursor:link_cursor", frozenset({"vertex"}),
         follows=frozenset({"voxel"}),
     ),
     Result(
-        "layer_maps", Lane.DATA, "app.work.layers:make_layers",
+        "layer_maps", Lane.DATA, "app.workers.layers:make_layers",
         frozenset({"layers", "trials", "average_repeats", "encoder"}),
         follows=frozenset({"round_trip", "round_trip_error"}),
     ),
-    Result("regions", Lane.DATA, "app.work.lesion:list_regions", frozenset({"decoder", "patches"})),
+    Result("regions", Lane.DATA, "app.workers.lesion:list_regions", frozenset({"decoder", "patches"})),
     Result(
-        "card", Lane.DATA, "app.work.cursor:describe_voxel", frozenset({"encoder"}),
+        "card", Lane.DATA, "app.workers.cursor:describe_voxel", frozenset({"encoder"}),
         follows=frozenset({"voxel"}),
     ),
 )  # fmt: skip

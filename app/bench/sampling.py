@@ -100,7 +100,7 @@ class Sampler(QObject):
             return
 
         def work(ticket: Ticket) -> None:
-            from app.work.bench import paint_samples
+            from app.workers.bench import paint_samples
 
             def show(first: int, pictures: tuple[object, ...], done: bool) -> None:
                 places = missing[first : first + len(pictures)]

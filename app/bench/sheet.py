@@ -155,7 +155,7 @@ class SheetDialog(QDialog):
         n_across, theme = self._n_across, view.state.theme
 
         def work(ticket: Ticket) -> Any:
-            from app.work.sheets import look_at_sheet, make_sheet, sheet_request
+            from app.workers.sheets import look_at_sheet, make_sheet, sheet_request
 
             request = sheet_request(which, n_seeds, controls)
             sheet = make_sheet(view, request, ticket)
@@ -178,7 +178,7 @@ class SheetDialog(QDialog):
         n_across, theme = self._n_across, view.state.theme
 
         def work(_: Ticket) -> Any:
-            from app.work.sheets import look_at_sheet
+            from app.workers.sheets import look_at_sheet
 
             return look_at_sheet(sheet, theme, n_across)
 
@@ -250,7 +250,7 @@ class SheetDialog(QDialog):
             return
 
         def work(_: Ticket) -> Path:
-            from app.work.sheets import save_sheet
+            from app.workers.sheets import save_sheet
 
             return save_sheet(sheet, path, view.state, n_across)
 

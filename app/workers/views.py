@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from app.composing import Made
 from app.export.drawing_process import DrawingProcess
 from app.export.exporting import export_view
-from app.work.statistics import shown_bars, shown_test
+from app.workers.statistics import shown_bars, shown_test
 from nsdviewer.jobs import Progress, Ticket
 from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest
 
