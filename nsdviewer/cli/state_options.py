@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from nsdviewer.state import DocumentKind, Page, ViewState, read_document
+from nsdviewer.state import ViewState
 from nsdviewer.state.assignments import assigned
 
 
@@ -36,8 +36,7 @@ def state_from(arguments: argparse.Namespace) -> ViewState:
     named = str(arguments.state)
     if Path(named).is_dir():
         return assigned(ViewState(named), arguments.changes)
-    kind, document = read_document(Path(named))
-    if kind is DocumentKind.PAGE:
-        return assigned(Page.from_dict(document).state, arguments.changes)
-    inner = document if kind is DocumentKind.VIEW else document.get("state", {})
-    return assigned(ViewState.from_dict(inner), arguments.changes)
+    # It loads what computes, for which the options of a command must not wait.
+    from nsdviewer.session.session_file import state_of
+
+    return assigned(state_of(Path(named)), arguments.changes)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from nsdviewer.cli.main import main
 from nsdviewer.cli.state_options import add_state, state_from
 from nsdviewer.errors import RequestError
+from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import LayerChoice, Page, Reading, ViewState
 from nsdviewer.state.assignments import assigned
 
@@ -35,6 +36,18 @@ def test_a_view_and_a_page_are_changed(tmp_path):
     for name in ("view.json", "page.json"):
         assert read(str(tmp_path / name)) == state
         assert read(str(tmp_path / name), "--set", "seed=4") == state.replace(seed=4)
+
+
+def test_a_session_is_read_by_its_own_rules(tmp_path):
+    state = ViewState(str(tmp_path), concept="face", seed=3)
+    file = tmp_path / "session.json"
+    SessionDocument(state).save(file)
+    assert read(str(file), "--set", "seed=4") == state.replace(seed=4)
+    document = json.loads(file.read_text(encoding="utf-8"))
+    document["format_version"] += 1
+    file.write_text(json.dumps(document), encoding="utf-8")
+    with pytest.raises(RequestError, match="later"):
+        read(str(file))
 
 
 @pytest.mark.parametrize(
