@@ -173,7 +173,9 @@ def agrees_to(parent: QWidget, name: str, strange: tuple[str, ...]) -> bool:
     box.setInformativeText(shown + more)
     box.setStandardButtons(QMessageBox.StandardButton.Open | QMessageBox.StandardButton.Cancel)
     box.setDefaultButton(QMessageBox.StandardButton.Cancel)
-    return box.exec() == QMessageBox.StandardButton.Open
+    answer = box.exec()
+    box.deleteLater()
+    return answer == QMessageBox.StandardButton.Open
 
 
 def command_of(path: Path) -> str:

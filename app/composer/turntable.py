@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QDialog,
     QFormLayout,
@@ -38,6 +38,7 @@ class TurntableDialog(QDialog):
     def __init__(self, parent: QWidget | None, folder: Path, name: str) -> None:
         super().__init__(parent)
         self.setWindowTitle("Turntable")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.seconds = RealField("Seconds for one turn", 1.0, 0.5)
         self.fps = RealField("Pictures a second", 5.0, 1.0)
         self.size_px = RealField("Width and height in pixels", 120.0, 2.0)

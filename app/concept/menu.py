@@ -32,6 +32,8 @@ class ConceptMenu(MenuButton):
         self.memory = memory
         self.expression = ""
         self._menu.aboutToShow.connect(self.fill)
+        # Held here: a menu that is cleared keeps the menus inside it.
+        self._removing = QMenu("remove a saved concept", self)
 
     def fill(self) -> None:
         """Make the menu anew."""
@@ -44,9 +46,10 @@ class ConceptMenu(MenuButton):
             _head(menu, "saved")
             for name, expression in saved.items():
                 self._add(menu, f"{name}:  {_short(expression)}", expression)
-            removing = menu.addMenu("remove a saved concept")
+            self._removing.clear()
+            menu.addMenu(self._removing)
             for name in saved:
-                action = removing.addAction(name)
+                action = self._removing.addAction(name)
                 action.triggered.connect(lambda _=False, n=name: self.memory.remove(n))
         for title, expressions in (
             ("recent", self.memory.history[:_MOST_RECENT]),

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QIntValidator
 from PySide6.QtWidgets import (
     QDialog,
@@ -57,6 +57,7 @@ class ExportDialog(QDialog):
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export a view")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._state, self._is_volume = state, is_volume
         self._view, self._source = view, ""
         self._format = formats_of(view, is_volume)[0]
@@ -227,5 +228,6 @@ def ask_export(window: MainWindow, view: ExportedView = ExportedView.FIGURE) -> 
 def export_menu(window: MainWindow, view: ExportedView) -> QMenu:
     """Return the menu of a panel's right click."""
     menu = QMenu(window)
+    menu.aboutToHide.connect(menu.deleteLater)
     menu.addAction("Export this view…").triggered.connect(lambda: ask_export(window, view))
     return menu
