@@ -43,6 +43,8 @@ class Controller(QObject):
     # What is open gives way to another session, and is whole for the last time.
     sessionEnds = Signal()
     sessionBegan = Signal()
+    # What was being typed as the concept is dropped, and has not become it.
+    typingLeft = Signal()
     failed = Signal(str, str)
     thumbnailsReady = Signal(object)
     exported = Signal(object)
@@ -60,7 +62,8 @@ class Controller(QObject):
         # Those that the opening still waits for, step by step; see `OPENING`.
         self._steps: list[set[str]] = []
         self.openings = Openings(self)
-        self._concept_text = ""
+        # None where nothing is being typed.
+        self._concept_text: str | None = None
         self._concept_timer = QTimer(self, singleShot=True, interval=150)
         self._concept_timer.timeout.connect(self._submit_concept)
 
@@ -104,9 +107,7 @@ class Controller(QObject):
 
     def step(self, forward: bool) -> None:
         """Undo or redo; a step to other data is taken once they are open."""
-        # What is being typed belongs to the state that is left.
-        self._concept_timer.stop()
-        self._concept_text = ""
+        self._leave_typing()
         self.openings.step(forward)
 
     def watch(self, name: str, in_sight: bool) -> None:
@@ -188,6 +189,7 @@ class Controller(QObject):
         if not goes_on:
             self.sessionBegan.emit()
         self.viewChanged.emit(before, self.view)
+        self._leave_typing()
         if opened.why_not:
             first = opened.why_not.split(". ")[0].removesuffix(".")
             self.failed.emit(f"Not everything can be decoded here. {first}.", opened.why_not)
@@ -300,16 +302,27 @@ class Controller(QObject):
             lambda _: self.attempt(lambda session: session.update(**changes)),
         )
 
-    def _submit_concept(self) -> None:
-        if self.view is None:
+    def _leave_typing(self) -> None:
+        """Drop what is being typed: it belongs to the state that is left."""
+        self._concept_timer.stop()
+        text, self._concept_text = self._concept_text, None
+        if text is None or self.session is None or text == self.session.state.concept:
             return
-        composer, text = self.view.composer, self._concept_text
+        self._update(concept_error="")
+        self.typingLeft.emit()
+
+    def _submit_concept(self) -> None:
+        text = self._concept_text
+        if self.view is None or text is None:
+            return
+        composer = self.view.composer
         # What is typed is tried untested: a test takes longer than a letter.
         state = self.view.state.replace(concept=text, statistic="none")
 
         def accept(_: object) -> None:
             if text != self._concept_text:
                 return
+            self._concept_text = None
             self._update(concept_error="")
             self.request({"concept": text})
 

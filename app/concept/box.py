@@ -94,6 +94,12 @@ class ConceptBox(QFrame):
         if self.sliders.isVisible():
             self.sliders.show_expression(concept)
 
+    def leave_typing(self) -> None:
+        """Show the concept again, in place of what was typed and has not become it."""
+        self._waiting = ""
+        if self.line.text().strip() != self._accepted:
+            self.line.setText(self._accepted)
+
     def _remember(self) -> None:
         """Put into the history what a person has done with, once it has become the concept."""
         text = self.line.text().strip()

@@ -44,8 +44,10 @@ class OwnTasks(QWidget):
             self._rows[kind].show_progress(fraction, text)
 
     def end(self, kind: str) -> None:
-        if kind in self._begun:
-            self._begun[kind].stop()
+        timer = self._begun.pop(kind, None)
+        if timer is not None:
+            timer.stop()
+            timer.deleteLater()
         row = self._rows.pop(kind, None)
         if row is not None:
             self._column.removeWidget(row)

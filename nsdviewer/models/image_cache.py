@@ -18,6 +18,8 @@ from nsdviewer.models.embeddings import Embedding, ImageLike, as_pil
 _BLOCK = 256
 # Content keys are hexadecimal; a text's key cannot be one.
 _TEXT_PREFIX = "text:"
+# What the file holds beside keys and vectors.
+_NAMED = ("names", "keys_of_names")
 
 
 def content_key(image: ImageLike) -> str:
@@ -36,6 +38,8 @@ class CachedEmbedding:
     def __init__(self, embedding: Embedding, folder: Path) -> None:
         self._embedding = embedding
         self._known: dict[str, NDArray[np.float32]] = {}
+        # Content keys of pictures that have a name.
+        self._named: dict[str, str] = {}
         self._writing = threading.Lock()
         self.name = embedding.name
         self.title = embedding.title
@@ -50,12 +54,19 @@ class CachedEmbedding:
 
     def encode_images(self, images: Sequence[ImageLike]) -> NDArray[np.float32]:
         """Return (n, dimension) unit vectors; pictures seen before are not embedded again."""
+        return self._vectors_of(self._encode(images))
+
+    def _encode(self, images: Sequence[ImageLike]) -> list[str]:
+        """Embed pictures that are not known; returns the content keys of all."""
         keys = [content_key(image) for image in images]
         missing = {k: image for k, image in zip(keys, images, strict=True) if k not in self._known}
         if missing:
             vectors = self._embedding.encode_images(list(missing.values()))
             self._known.update(zip(missing, vectors, strict=True))
             self._write()
+        return keys
+
+    def _vectors_of(self, keys: Sequence[str]) -> NDArray[np.float32]:
         if not keys:
             return np.zeros((0, self.dimension), np.float32)
         return np.stack([self._known[k] for k in keys])
@@ -75,15 +86,29 @@ class CachedEmbedding:
         n_images: int,
         read: Callable[[NDArray[np.int64]], Sequence[ImageLike] | NDArray[np.uint8]],
         progress: Progress,
+        names: Sequence[str] = (),
     ) -> NDArray[np.float32]:
-        """Embed `n_images` pictures that `read` returns by position, a block at a time."""
-        rows = [np.zeros((0, self.dimension), np.float32)]
-        for start in range(0, n_images, _BLOCK):
-            progress.report(start / n_images, f"embedding pictures ({self.name})")
-            positions = np.arange(start, min(start + _BLOCK, n_images))
-            rows.append(self.encode_images(list(read(positions))))
+        """Embed `n_images` pictures that `read` returns by position, a block at a time.
+
+        Parameters
+        ----------
+        names
+            A name of each picture that no other pixels ever have. What was embedded under it
+            before is not read again. Empty where there are none.
+        """
+        keys = [self._named.get(name, "") for name in names] or [""] * n_images
+        unread = np.array([k for k, key in enumerate(keys) if key not in self._known], np.int64)
+        for start in range(0, len(unread), _BLOCK):
+            progress.report(start / len(unread), f"embedding pictures ({self.name})")
+            positions = unread[start : start + _BLOCK]
+            found = self._encode(list(read(positions)))
+            for position, key in zip(positions.tolist(), found, strict=True):
+                keys[position] = key
+        if names and len(unread):
+            self._named.update({names[k]: keys[k] for k in unread.tolist()})
+            self._write()
         progress.report(1.0, f"{n_images} pictures embedded")
-        return np.concatenate(rows)
+        return self._vectors_of(keys)
 
     def _read(self) -> None:
         if not self._file.exists():
@@ -91,14 +116,18 @@ class CachedEmbedding:
         try:
             with np.load(self._file) as stored:
                 keys, vectors = stored["keys"], stored["vectors"]
+                named = {name: stored[name] for name in _NAMED if name in stored}
             if len(keys) != len(vectors):
                 raise ValueError(f"{len(keys)} names for {len(vectors)} vectors")
+            pairs = [each.tolist() for each in named.values()]
+            names = dict(zip(*pairs, strict=True)) if len(pairs) == len(_NAMED) else {}
         except Exception as error:  # numpy and zipfile raise many kinds for damaged files
             raise DataError(
                 f"The embedding cache {self._file} is damaged ({error}); delete it to make it again."
             ) from error
         if vectors.ndim == 2 and vectors.shape[1] == self.dimension:
             self._known = dict(zip(keys.tolist(), vectors, strict=True))
+            self._named = names
 
     def _write(self) -> None:
         folder = self._file.parent
@@ -108,8 +137,14 @@ class CachedEmbedding:
                 raise FileNotFoundError(None, "the folder is gone")
             with self._writing, atomic_path(self._file) as path, path.open("wb") as stream:
                 # One copy of both: other threads add to them meanwhile.
-                known = self._known.copy()
-                np.savez(stream, keys=np.array(list(known)), vectors=np.stack(list(known.values())))
+                known, named = self._known.copy(), self._named.copy()
+                np.savez(
+                    stream,
+                    keys=np.array(list(known)),
+                    vectors=np.stack(list(known.values())),
+                    names=np.array(list(named), np.str_),
+                    keys_of_names=np.array(list(named.values()), np.str_),
+                )
             self._was_there = True
         except OSError as error:
             # They are as good unwritten, only not for the next start.

@@ -288,6 +288,7 @@ class Workspace:
                 len(missing),
                 lambda at: self.stimuli.read(missing[at]),
                 progress or SilentProgress(),
+                self.stimuli.names(missing),
             )
             known.update(zip(missing.tolist(), vectors, strict=True))
         if len(nsd_ids) == 0:

@@ -221,3 +221,18 @@ def test_the_header_fits_at_its_narrowest(window):
     )
     assert header.minimumSizeHint().width() <= 1280 and right < header.width()
     assert header.concept.width() >= 150
+
+
+@pytest.mark.parametrize("typed", ["fish", "qqqq", ""])
+def test_what_is_being_typed_is_left_by_undo(window, typed):
+    window.request(noise_ceiling_floor_pct=20.0)
+    window.header.focus_concept()
+    QTest.keyClick(window.header.concept, Qt.Key.Key_Delete)
+    QTest.keyClicks(window.header.concept, typed)
+    if typed == "qqqq":
+        assert window.wait_idle() and view(window).concept_error
+    window.commands["edit.undo"].trigger()
+    assert window.wait_idle()
+    state = view(window).state
+    assert window.header.concept.text() == state.concept == "animal - tool"
+    assert state.noise_ceiling_floor_pct != 20 and not view(window).concept_error

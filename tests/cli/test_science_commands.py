@@ -108,7 +108,7 @@ def test_a_tested_map_is_drawn_as_it_was_tested(mini: Subject, tmp_path: Path) -
 
 def test_a_banded_encoder_gives_early_areas_to_contrast(mini: Subject, tmp_path: Path) -> None:
     path = tmp_path / "banded.safetensors"
-    fit = ("fit", "encoder", mini.root, *ONE, "--model", "banded", "--roi", "nsdgeneral")
+    fit = ("fit", "encoder", mini.root, *ONE, "--model", "banded", "--roi", "V1v | EBA")
     assert run(*fit, "--out", path) == 0
     banded, plain = load_encoder(path), mini.workspace.encoder()
     same = columns_in(plain.sites, banded.sites)
@@ -129,7 +129,7 @@ def test_a_banded_encoder_gives_early_areas_to_contrast(mini: Subject, tmp_path:
 
 def test_variance_is_parted_between_embedding_and_contrast(mini: Subject, tmp_path: Path) -> None:
     out = tmp_path / "parts.npz"
-    assert run("partition", mini.root, *ONE, "--roi", "nsdgeneral", "--out", out) == 0
+    assert run("partition", mini.root, *ONE, "--roi", "V1v | EBA", "--out", out) == 0
     truth = load_truth(mini.root, 1)
     planted = np.zeros(mini.workspace.grid, np.int8)
     planted[tuple(truth.ijk.T)] = truth.kind

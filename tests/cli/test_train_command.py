@@ -37,7 +37,9 @@ def finish(child: "subprocess.Popen[bytes]") -> None:
     assert child.returncode == 0, errors.decode()[-2000:]
 
 
-@pytest.mark.parametrize("kind", ["lafite", pytest.param("flow", marks=pytest.mark.slow)])
+# What is stopped within one process ends the same too, and quicker: see tests/models/generators.
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lafite", "flow"])
 def test_killed_with_sigkill_it_ends_as_if_nothing_had_happened(
     tmp_path: Path, pictures: Path, kind: str
 ) -> None:

@@ -205,3 +205,24 @@ def test_an_unknown_embedding_is_named(name: str) -> None:
 def test_missing_weights_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(ModelUnavailableError, match=r"none\.pt"):
         load_embedding(f"open_clip:{SMALL_CLIP}@{tmp_path / 'none.pt'}")
+
+
+def test_a_picture_with_a_name_is_read_once(tmp_path: Path) -> None:
+    pictures = np.random.default_rng(0).integers(0, 256, (300, 8, 8, 3), dtype=np.uint8)
+    names = [f"brick:{k}" for k in range(300)]
+    read: list[int] = []
+
+    def reading(at: np.ndarray) -> np.ndarray:
+        read.extend(at.tolist())
+        return pictures[at]
+
+    def embed(chosen: list[str]) -> np.ndarray:
+        cached = CachedEmbedding(Counting(), tmp_path)
+        return cached.encode_stream(len(chosen), reading, SilentProgress(), chosen)
+
+    first = embed(names)
+    assert read == list(range(300))
+    np.testing.assert_array_equal(embed(names[::-1]), first[::-1])
+    assert len(read) == 300
+    np.testing.assert_array_equal(embed(["other:0", *names[1:]]), first)
+    assert read[300:] == [0]

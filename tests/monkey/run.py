@@ -79,6 +79,9 @@ class Run(QObject):
         self.report = Report()
         self._n_wanted, self._until = 0, math.inf
         self._depth = 0
+        # One for the whole run: of each `QTimer.singleShot` on an object a weak reference stays.
+        self._timer = QTimer(self, singleShot=True)
+        self._timer.timeout.connect(self._tick)
         self._loop = QEventLoop()
 
     def go(self, n_actions: int, seconds: float = math.inf) -> Report:
@@ -100,7 +103,7 @@ class Run(QObject):
     # --- the pace ----------------------------------------------------------------------------
 
     def _next(self, delay_ms: int) -> None:
-        QTimer.singleShot(delay_ms, self, self._tick)
+        self._timer.start(delay_ms)
 
     def _tick(self) -> None:
         in_front = QApplication.activePopupWidget() or QApplication.activeModalWidget()

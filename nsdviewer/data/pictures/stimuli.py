@@ -84,6 +84,19 @@ class Stimuli:
         images = json.loads(path.read_text(encoding="utf-8")).get("photographs", {})
         return {int(k): (v["category"], v["label"]) for k, v in images.items()}
 
+    def names(self, nsd_ids: NDArray[np.int64]) -> list[str]:
+        """Return a name of each picture that holds while the brick stays as it is.
+
+        It has the brick's fingerprint and the time of its last change. Empty where there is no
+        brick.
+        """
+        path = self.root.stimuli_file
+        if not path.exists():
+            return []
+        stat = path.stat()
+        brick = f"{_fingerprint(path, stat.st_mtime_ns, stat.st_size)}-{stat.st_mtime_ns}"
+        return [f"{brick}:{nsd_id}" for nsd_id in nsd_ids.tolist()]
+
     def _thumbnail_store(self) -> PictureStore:
         path = self.root.stimuli_file
         # Roots of one name may share a cache folder: thumbnails go by the brick they are of.

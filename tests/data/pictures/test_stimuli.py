@@ -1,5 +1,6 @@
 """Pictures are those of the brick, whatever its layout, whoever asks; thumbnails are kept whole."""
 
+import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -26,7 +27,7 @@ def pictures() -> np.ndarray:
 
 
 def make_stimuli(folder: Path) -> Stimuli:
-    (folder / "nsddata").mkdir(exist_ok=True)
+    (folder / "nsddata").mkdir(parents=True, exist_ok=True)
     stimuli = Stimuli(NsdRoot.open(folder))
     stimuli.root.stimuli_file.parent.mkdir(parents=True, exist_ok=True)
     return stimuli
@@ -249,3 +250,19 @@ def test_pictures_of_the_simulated_brick_are_those_that_were_written(
     # Averaging pixels keeps the mean.
     np.testing.assert_allclose(small.mean(axis=(1, 2)), large.mean(axis=(1, 2)), atol=1.0)
     shutil.rmtree(tmp_path / "cache")
+
+
+def test_names_hold_while_the_brick_stays_as_it_is(
+    empty: Stimuli, pictures: np.ndarray, tmp_path: Path
+) -> None:
+    ids = np.array([3, 5])
+    assert empty.names(ids) == []
+    brick = write_brick(empty, pictures)
+    here = empty.names(ids)
+    assert here == empty.names(ids)
+    assert len(set(here)) == 2
+    copy = make_stimuli(tmp_path / "copy")
+    shutil.copy2(brick, copy.root.stimuli_file)
+    assert copy.names(ids) == here
+    os.utime(copy.root.stimuli_file)
+    assert not set(copy.names(ids)) & set(here)

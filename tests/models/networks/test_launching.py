@@ -46,9 +46,10 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_killed_three_times_it_ends_the_same(alone: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_kills", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_killed_it_ends_the_same(alone: Path, tmp_path: Path, n_kills: int) -> None:
     prepare_run(tmp_path, LONG, tiny_data())
-    kill_and_resume(tmp_path, n_kills=3, seed=1, span_s=0.3)
+    kill_and_resume(tmp_path, n_kills=n_kills, seed=1, span_s=0.3)
     assert same_weights(alone, tmp_path)
     assert curves(alone) == curves(tmp_path)
 
