@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QApplication
 from app.concept.choices import STATISTICS
 from app.concept.memory import ConceptMemory
 from app.settings import Settings
+from app.waiting import wait_until
 from app.window import MainWindow
 from nsdviewer.mapping.concepts import parse_concept
 from nsdviewer.session import Session
@@ -226,12 +227,14 @@ def test_the_header_fits_at_its_narrowest(window):
 @pytest.mark.parametrize("typed", ["fish", "qqqq", ""])
 def test_what_is_being_typed_is_left_by_undo(window, typed):
     window.request(noise_ceiling_floor_pct=20.0)
+    undo = window.commands["edit.undo"]
+    assert wait_until(undo.isEnabled, 10)
     window.header.focus_concept()
     QTest.keyClick(window.header.concept, Qt.Key.Key_Delete)
     QTest.keyClicks(window.header.concept, typed)
     if typed == "qqqq":
         assert window.wait_idle() and view(window).concept_error
-    window.commands["edit.undo"].trigger()
+    undo.trigger()
     assert window.wait_idle()
     state = view(window).state
     assert window.header.concept.text() == state.concept == "animal - tool"
