@@ -3,7 +3,8 @@
     python -m tests.app.lost_window HOME ROOT PICTURE.png SESSION.json
 
 Opens ROOT, saves SESSION.json, changes what is shown, lets the window keep it, writes a picture of
-itself and prints its state. What it remembers is kept in HOME.
+itself, starts a job and prints its state and the number of the job's process. What it remembers is
+kept in HOME, jobs where XDG_STATE_HOME says.
 """
 
 import json
@@ -16,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from app.application import Application
 from app.settings import Settings
 from app.window import MainWindow
+from nsdviewer.background.records import PROCESS_FILE
 from nsdviewer.state import PIAL, Theme
 
 
@@ -48,8 +50,17 @@ def main(arguments: list[str]) -> None:
     ):
         window.wait_idle(0.2)
     window.grab().save(str(picture))
-    state = window.controller.session.state.to_dict()
-    print(json.dumps({"state": state, "kept_s": kept[0].stat().st_mtime - changed_s}), flush=True)
+    kept_s = kept[0].stat().st_mtime - changed_s
+    assert not window.desk.start("Verify the data", ("verify", str(root)))
+    jobs = window.desk.jobs.store.folder
+    while not (told := list(jobs.glob(f"*/{PROCESS_FILE}"))) or "pid" not in told[0].read_text():
+        window.wait_idle(0.02)
+    said = {
+        "state": window.controller.session.state.to_dict(),
+        "kept_s": kept_s,
+        "job": json.loads(told[0].read_text())["pid"],
+    }
+    print(json.dumps(said), flush=True)
     application.exec()
 
 

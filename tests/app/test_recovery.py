@@ -1,4 +1,4 @@
-"""What a killed window showed is offered back whole; what a living one shows is not."""
+"""What a killed window showed is offered back whole, and its job; what a living one shows is not."""
 
 import json
 import os
@@ -14,9 +14,12 @@ import pytest
 
 pytest.importorskip("PySide6")
 from PySide6.QtGui import QImage
+from PySide6.QtWidgets import QPushButton
 
 from app.documents.recovery import RecoveryFolder, write_document
+from app.waiting import wait_until
 from app.window import MainWindow
+from nsdviewer.background import JobStage
 from nsdviewer.errors import RequestError
 from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import ViewState
@@ -49,9 +52,13 @@ def killed(application, mini_root, tmp_path_factory) -> Killed:
         "tests.app.lost_window",
         *map(str, (home, mini_root, picture, session)),
     ]
-    with subprocess.Popen(words, cwd=HERE, stdout=subprocess.PIPE, text=True) as process:
+    environment = {**os.environ, "XDG_STATE_HOME": str(home / "state")}
+    with subprocess.Popen(
+        words, cwd=HERE, stdout=subprocess.PIPE, text=True, env=environment
+    ) as process:
         said = json.loads(process.stdout.readline())
         os.kill(process.pid, signal.SIGKILL)
+        os.kill(said["job"], signal.SIGKILL)
     state = ViewState.from_dict(said["state"])
     return Killed(home, session, state, QImage(str(picture)), said["kept_s"])
 
@@ -59,16 +66,25 @@ def killed(application, mini_root, tmp_path_factory) -> Killed:
 @pytest.fixture(scope="module")
 def recovered(killed) -> Iterator[MainWindow]:
     """The window of the next start, in which the lost session was opened."""
-    window = open_window(killed.home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(killed.home / "state"))
+        window = open_window(killed.home)
     window.recovering.look()
-    assert window.wait_idle()
+    window.desk.greet()
+    assert wait_until(lambda: window.idle and len(answers(window)) == 5, 30)
     (lost,) = window.recovering.lost
     assert window.offers.isVisible() and window.welcome._lists["lost"].isVisibleTo(window.welcome)
-    window.recovering.open(lost)
+    answers(window)["Open it"].click()
     assert window.wait_idle(120)
     yield window
     window.close()
     window.deleteLater()
+
+
+def answers(window: MainWindow) -> dict[str, QPushButton]:
+    """Return the buttons of what is offered."""
+    found = window.offers.findChildren(QPushButton)
+    return {b.text(): b for b in found if b.isVisibleTo(window.offers)}
 
 
 def test_a_change_is_kept_within_a_second_or_two(killed):
@@ -80,7 +96,7 @@ def test_a_killed_window_comes_back_whole(killed, recovered):
     assert session.state == killed.state
     assert recovered.documents.file == killed.session
     assert recovered.documents.is_modified and recovered.isWindowModified()
-    assert not recovered.offers.isVisible() and not recovered.message.isVisible()
+    assert not recovered.message.isVisible()
     assert not recovered.slices.has_crosshair
     while session.undo():
         pass
@@ -90,7 +106,18 @@ def test_a_killed_window_comes_back_whole(killed, recovered):
     assert session.state == killed.state
 
 
+def test_the_job_that_was_killed_with_it_is_resumed_to_its_end(recovered):
+    assert set(answers(recovered)) == {"Resume", "Forget", "Show"}
+    answers(recovered)["Resume"].click()
+    desk = recovered.desk
+    assert wait_until(lambda: [job.stage for job in desk.jobs.jobs] == [JobStage.DONE], 120)
+    (job,) = desk.jobs.jobs
+    assert desk.jobs.store.log(job.id).count("Nothing is damaged") == 1
+    assert not recovered.offers.isVisible()
+
+
 def test_a_killed_window_comes_back_pixel_for_pixel(killed, recovered):
+    recovered.status.say("")
     assert recovered.wait_idle()
     assert recovered.grab().toImage().convertToFormat(killed.picture.format()) == killed.picture
 
