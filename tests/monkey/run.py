@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import shiboken6
 from PySide6.QtCore import QEventLoop, QObject, QTimer
+from PySide6.QtGui import QDrag
 from PySide6.QtWidgets import QApplication
 
 from app.window import MainWindow
@@ -108,7 +109,9 @@ class Run(QObject):
     def _tick(self) -> None:
         in_front = QApplication.activePopupWidget() or QApplication.activeModalWidget()
         if self._depth and in_front is None:
-            # An action lets events through; it has not ended.
+            # An action lets events through; it has not ended. Where it has picked something up, that
+            # waits for the real pointer to let it go.
+            QDrag.cancel()
             self._next(5)
             return
         number = self.report.n_actions
