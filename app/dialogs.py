@@ -19,6 +19,8 @@ from app.widgets import heading
 Groups = dict[str, list[tuple[str, str]]]
 _ROOM_PX, _MOST_HEIGHT_PX = 80, 720
 _BAR_PX = 24
+# Width of the left column, in letters and pixels.
+_MOST_LEFT, _LEFT_PX = 48, 340
 
 
 class TableDialog(QDialog):
@@ -50,6 +52,7 @@ class TableDialog(QDialog):
         grid.setContentsMargins(4, 2, 12, 2)
         grid.setHorizontalSpacing(28)
         grid.setVerticalSpacing(5)
+        grid.setColumnStretch(1, 1)
         row = 0
         for name, lines in self._groups.items():
             fitting = [line for line in lines if fit_of(typed, " ".join(line), name)]
@@ -74,6 +77,9 @@ class TableDialog(QDialog):
         second.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         second.setWordWrap(len(right) > 60)
         second.setMaximumWidth(560)
+        # One long line would move the right column away from all others.
+        first.setWordWrap(len(left) > _MOST_LEFT)
+        first.setMaximumWidth(_LEFT_PX)
         grid.addWidget(first, row, 0, Qt.AlignmentFlag.AlignTop)
         grid.addWidget(second, row, 1)
 

@@ -18,6 +18,8 @@ class OwnTasks(QWidget):
     """A line for each task that lasts; hidden while there is none."""
 
     cancelled = Signal(str)
+    # A line came or went.
+    changed = Signal()
 
     def __init__(self) -> None:
         super().__init__()
@@ -53,7 +55,8 @@ class OwnTasks(QWidget):
             self._column.removeWidget(row)
             row.hide()
             row.deleteLater()
-        self.setVisible(bool(self._rows))
+            self.setVisible(bool(self._rows))
+            self.changed.emit()
 
     def _show(self, kind: str) -> None:
         row = TaskRow(kind)
@@ -61,6 +64,7 @@ class OwnTasks(QWidget):
         self._rows[kind] = row
         self._column.addWidget(row)
         self.show()
+        self.changed.emit()
 
 
 class JobsButton(QPushButton):

@@ -41,7 +41,7 @@ _ACTIONS = {
 
 
 class ModelDetail(QFrame):
-    """Title, standing and facts of a model above its buttons; `asked` names the button."""
+    """Title, state and facts of a model above its buttons; `asked` names the button."""
 
     asked = Signal(str)
 
@@ -113,14 +113,28 @@ class ModelDetail(QFrame):
         for name, button in self.buttons.items():
             button.setEnabled(offered[name])
             button.setVisible(offered[name] or name == "use")
+        self.buttons["use"].setToolTip(
+            _ACTIONS["use"][1] if offered["use"] else why or _why_unused(entry)
+        )
         if entry is not None:
             again = entry.standing.name != "MISSING"
             self.buttons["fit"].setText("Fit it again…" if again else "Fit it…")
 
 
+def _why_unused(entry: ModelEntry | None) -> str:
+    """Say why a model that nothing is wrong with cannot be put to use."""
+    if entry is None:
+        return "Choose a model first."
+    if entry.standing.name == "IN_USE":
+        return "It is in use."
+    if entry.standing.name == "MISSING":
+        return "It is not on this machine."
+    return f"A {entry.kind.value} is no choice of the window's."
+
+
 def facts_of(entry: ModelEntry) -> list[tuple[str, str]]:
     """Return what is told of a model, as (name, text)."""
-    told = [("kind", entry.kind.value), ("standing", entry.standing.value)]
+    told = [("kind", entry.kind.value), ("state", entry.standing.value)]
     told += [("weights", entry.origin.value), ("embedding", entry.embedding)]
     told += list(entry.facts)
     told += [(_SCORES.get(name, name), f"{value:.3f}") for name, value in entry.scores]

@@ -53,7 +53,7 @@ class ModelList(QTreeWidget):
         super().__init__()
         self.setObjectName("models")
         self.setAccessibleName("Models by kind")
-        self.setHeaderLabels(["Model", "Standing", "Size"])
+        self.setHeaderLabels(["Model", "State", "Size"])
         self.setRootIsDecorated(False)
         self.setIndentation(14)
         self.setUniformRowHeights(True)

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from app.jobs.curves import JobCurves
 
 _SHARE, _HEIGHT_PX = 0.3, (190, 340)
+# Of a drawer that only says that it is empty.
+_EMPTY_PX = 84
 _ENDED = (JobStage.DONE, JobStage.FAILED, JobStage.CANCELLED)
 LOG, CURVES = 0, 1
 
@@ -85,6 +87,7 @@ class JobsPanel(QFrame):
         )
         self.empty.setWordWrap(True)
         self.own = OwnTasks()
+        self.own.changed.connect(self._fit)
         self.new.clicked.connect(self.newWanted)
         self.clear.clicked.connect(self.clearWanted)
         self.close_button.clicked.connect(self.hide)
@@ -190,6 +193,7 @@ class JobsPanel(QFrame):
         self.list.setVisible(bool(jobs))
         self.empty.setVisible(not jobs)
         self.clear.setEnabled(bool(self.ended_ids))
+        self._fit()
         self._show_chosen()
 
     def choose(self, job_id: str) -> None:
@@ -297,14 +301,20 @@ class JobsPanel(QFrame):
         self.buttons["Copy"].setEnabled(bool(job.record.command))
         self.buttons["Remove"].setVisible(not runs)
 
+    def _fit(self) -> None:
+        """Be no higher than there is something to show."""
+        least, most = _HEIGHT_PX
+        height = min(max(round(_SHARE * self.window().height()), least), most)
+        is_bare = not self.list.count() and self.own.isHidden() and self.note.isHidden()
+        self.setFixedHeight(_EMPTY_PX if is_bare else height)
+
     def _act(self, name: str) -> None:
         if self.chosen is not None:
             self.actionWanted.emit(name, self.chosen)
 
     def showEvent(self, event: QShowEvent) -> None:
         super().showEvent(event)
-        least, most = _HEIGHT_PX
-        self.setFixedHeight(min(max(round(_SHARE * self.window().height()), least), most))
+        self._fit()
         self.seen.emit(True)
 
     def hideEvent(self, event: QHideEvent) -> None:
