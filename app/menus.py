@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QObject, QTimer
-from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QDialog, QMenu
+from PySide6.QtWidgets import QDialog
 
 from app.commands import COMMANDS
+from app.menu_bar import fill_menu_bar
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QAction
+    from PySide6.QtWidgets import QMenu
+
     from app.commands import Command
     from app.window import MainWindow
 
@@ -21,32 +24,9 @@ PALETTE = "help.palette"
 
 def fill_menus(window: MainWindow) -> dict[str, QAction]:
     """Make the window's menus; returns the actions by the names of their commands."""
-    menus: dict[str, QMenu] = {}
-    made: dict[str, QAction] = {}
-    for command in COMMANDS:
-        menu = _menu_of(window, menus, command.menu)
-        if command.starts_group and not menu.isEmpty():
-            menu.addSeparator()
-        # Made here: of one that Qt makes, Python does not hear when a closed window takes it along.
-        action = QAction(command.text, menu)
-        menu.addAction(action)
-        action.setObjectName(command.name)
-        action.setShortcut(QKeySequence(command.shortcut))
-        action.setCheckable(command.checked is not None)
-        made[command.name] = action
-    Actions(window, made, menus)
-    return made
-
-
-def _menu_of(window: MainWindow, menus: dict[str, QMenu], path: str) -> QMenu:
-    """Return the menu of a path such as ``View/Slices``, made where it is not there yet."""
-    if path not in menus:
-        outer, _, title = path.rpartition("/")
-        holder = _menu_of(window, menus, outer) if outer else window.menuBar()
-        menus[path] = QMenu(title, holder)
-        menus[path].setToolTipsVisible(True)
-        holder.addMenu(menus[path])
-    return menus[path]
+    actions, menus = fill_menu_bar(window.menuBar(), COMMANDS)
+    Actions(window, actions, menus)
+    return actions
 
 
 class Actions(QObject):

@@ -8,8 +8,8 @@ from app.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
     Command("models.manager", "Models", "Models…", "Ctrl+M", lambda w: w.models.open(), False),
-    Command("models.seeds", "Trials/Reconstruction", "More seeds…", "Ctrl+G", lambda w: w.show_gallery(),
-            True, True),
+    Command("models.seeds", "Trials/Reconstruction", "More seeds…", "Ctrl+G",
+            lambda w: w.show_gallery(), True, True),
     Command("models.sheet", "Trials/Reconstruction", "Sheet of reconstructions…", "Ctrl+Shift+G",
             lambda w: w.sheet.open_for(w.controller.view)),
     Command("models.lafite", "Models", "Paint with the shipped LAFITE", "",

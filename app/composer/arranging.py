@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from enum import Enum
 from string import ascii_lowercase
-from typing import NamedTuple
 
 from nsdviewer.state import Page, Panel, PanelKind
+from nsdviewer.state.page_box import Box
 from nsdviewer.state.pages import MOST_MM, MOST_PANELS
 
 LEAST_MM = 2.0
@@ -20,23 +20,6 @@ _UNLETTERED = (PanelKind.TEXT, PanelKind.COLOUR_BAR)
 _DECIMALS = 3
 
 
-class Box(NamedTuple):
-    """A place on a page, from its upper left corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-
 class Edge(Enum):
     """What panels are aligned by."""
 
@@ -46,11 +29,6 @@ class Edge(Enum):
     TOP = "top edges"
     MIDDLE = "middles"
     BOTTOM = "bottom edges"
-
-
-def box_of(panel: Panel) -> Box:
-    """Return where a panel stands."""
-    return Box(panel.x_mm, panel.y_mm, panel.width_mm, panel.height_mm)
 
 
 def around(boxes: Iterable[Box]) -> Box:
@@ -84,7 +62,7 @@ def placed(page: Page, boxes: Mapping[int, Box]) -> Page:
 
 def moved(page: Page, indices: Iterable[int], dx_mm: float, dy_mm: float) -> dict[int, Box]:
     """Return the places of some panels, moved together as far as the page goes."""
-    boxes = {k: box_of(page.panels[k]) for k in indices}
+    boxes = {k: page.panels[k].box for k in indices}
     if not boxes:
         return {}
     whole = around(boxes.values())
@@ -95,7 +73,7 @@ def moved(page: Page, indices: Iterable[int], dx_mm: float, dy_mm: float) -> dic
 
 def aligned(page: Page, indices: Iterable[int], edge: Edge) -> dict[int, Box]:
     """Return the places of some panels, aligned within the box around them; one alone on the page."""
-    boxes = {k: box_of(page.panels[k]) for k in indices}
+    boxes = {k: page.panels[k].box for k in indices}
     if not boxes:
         return {}
     page_box = Box(0.0, 0.0, page.width_mm, page.height_mm)
@@ -125,7 +103,7 @@ def distributed(page: Page, indices: Iterable[int], across: bool) -> dict[int, B
     across
         From left to right, not from top to bottom. The outermost two stay.
     """
-    boxes = {k: box_of(page.panels[k]) for k in indices}
+    boxes = {k: page.panels[k].box for k in indices}
     if len(boxes) < 3:
         return {}
     axis, size = (0, 2) if across else (1, 3)
@@ -144,10 +122,9 @@ def same_size(page: Page, indices: Iterable[int]) -> dict[int, Box]:
     known = list(indices)
     if len(known) < 2:
         return {}
-    first = box_of(page.panels[known[0]])
+    first = page.panels[known[0]].box
     return {
-        k: box_of(page.panels[k])._replace(width=first.width, height=first.height)
-        for k in known[1:]
+        k: page.panels[k].box._replace(width=first.width, height=first.height) for k in known[1:]
     }
 
 
@@ -205,7 +182,7 @@ def duplicated(page: Page, indices: Iterable[int]) -> tuple[Page, tuple[int, ...
     copies = page.replace(panels=(*page.panels, *(page.panels[k] for k in known)))
     new = tuple(range(first, first + len(known)))
     boxes = {
-        k: box_of(copies.panels[k])._replace(
+        k: copies.panels[k].box._replace(
             x=copies.panels[k].x_mm + _DUPLICATE_MM, y=copies.panels[k].y_mm + _DUPLICATE_MM
         )
         for k in new
@@ -238,7 +215,7 @@ def resized(page: Page, width_mm: float, height_mm: float | None = None) -> Page
     panels = []
     for panel in page.panels:
         box = kept_inside(
-            Box(*(round(n * share, _DECIMALS) for n in box_of(panel))), width_mm, height_mm
+            Box(*(round(n * share, _DECIMALS) for n in panel.box)), width_mm, height_mm
         )
         panels.append(
             replace(panel, x_mm=box.x, y_mm=box.y, width_mm=box.width, height_mm=box.height)
@@ -249,7 +226,7 @@ def resized(page: Page, width_mm: float, height_mm: float | None = None) -> Page
 def free_place(page: Page, width_mm: float, height_mm: float) -> Box:
     """Return a place for a panel of a size: the first gap in reading order, else the middle."""
     width, height = min(width_mm, page.width_mm), min(height_mm, page.height_mm)
-    taken = [box_of(panel) for panel in page.panels]
+    taken = [panel.box for panel in page.panels]
     gap = 2.0
     xs = sorted({gap, *(b.right + gap for b in taken)})
     ys = sorted({gap, *(b.bottom + gap for b in taken), *(b.y for b in taken)})

@@ -10,12 +10,12 @@ from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResize
 from PySide6.QtWidgets import QAbstractScrollArea
 
 from app.composer import arranging
-from app.composer.arranging import Box
 from app.composer.dragging import Drag, handle_at
 from app.composer.painting import Look, PagePainter
 from app.composer.previews import Preview
 from app.composer.rulers import RULER_PX, Ruler
 from app.composer.words import describe_panel, name_of
+from nsdviewer.state.page_box import Box
 
 if TYPE_CHECKING:
     from app.composer.editor import Composed
@@ -138,7 +138,7 @@ class PageCanvas(QAbstractScrollArea):
             return None
         panels = self._now.page.panels
         for k in reversed(range(len(panels))):
-            if self.rect_px(arranging.box_of(panels[k])).contains(at):
+            if self.rect_px(panels[k].box).contains(at):
                 return k
         return None
 
@@ -198,7 +198,7 @@ class PageCanvas(QAbstractScrollArea):
         self.viewport().update()
         if self._now is None:
             return
-        chosen = [arranging.box_of(self._now.page.panels[k]) for k in self._now.selection]
+        chosen = [self._now.page.panels[k].box for k in self._now.selection]
         if self._drag is not None:
             chosen = list(self._drag.boxes.values())
         whole = arranging.around(chosen) if chosen else None
@@ -217,7 +217,7 @@ class PageCanvas(QAbstractScrollArea):
         size = f"{page.width_mm:g} × {page.height_mm:g} mm, {len(page.panels)} panels."
         said = []
         for k in now.selection:
-            panel, box = page.panels[k], arranging.box_of(page.panels[k])
+            panel, box = page.panels[k], page.panels[k].box
             said.append(
                 f"{name_of(panel)}: {describe_panel(page, panel)}, at {box.x:g}, {box.y:g} mm, "
                 f"{box.width:g} × {box.height:g} mm"

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 from PySide6.QtCore import QPointF, QRectF
 
 from app.composer import arranging, snapping
-from app.composer.arranging import Box
 from app.composer.snapping import Guide, Rests
+from nsdviewer.state.page_box import Box
 
 if TYPE_CHECKING:
     from app.composer.editor import Composed
@@ -55,8 +55,8 @@ class Drag:
         handle: Sides | None = None,
     ) -> None:
         self._page, self._start, self._handle = page, start_mm, handle
-        self._first = {k: arranging.box_of(page.panels[k]) for k in selection}
-        others = [arranging.box_of(p) for k, p in enumerate(page.panels) if k not in selection]
+        self._first = {k: page.panels[k].box for k in selection}
+        others = [p.box for k, p in enumerate(page.panels) if k not in selection]
         self._rests = Rests.of(page.width_mm, page.height_mm, others)
         self.boxes = dict(self._first)
         self.guides: tuple[Guide, ...] = ()
@@ -121,7 +121,7 @@ def handle_at(places: HasPlaces, now: Composed, at: QPointF) -> Sides | None:
     """Return the handle at a point; one selected panel alone has handles."""
     if len(now.selection) != 1:
         return None
-    rect = places.rect_px(arranging.box_of(now.page.panels[now.selection[0]]))
+    rect = places.rect_px(now.page.panels[now.selection[0]].box)
     near = {sides: place.adjusted(-3, -3, 3, 3) for sides, place in handle_rects(rect).items()}
     hits = [sides for sides, place in near.items() if place.contains(at)]
     # Corners come before edges, where a small panel's handles lie over one another.

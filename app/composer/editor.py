@@ -9,9 +9,10 @@ from typing import Any
 from PySide6.QtCore import QObject, Signal
 
 from app.composer import arranging
-from app.composer.arranging import Box, Edge
+from app.composer.arranging import Edge
 from nsdviewer.errors import RequestError
 from nsdviewer.state import Page, Panel, PanelKind, ViewState
+from nsdviewer.state.page_box import Box
 
 MOST_STEPS = 500
 # Width and height of a panel that is put on a page, in mm.
@@ -159,7 +160,7 @@ class PageEditor(QObject):
 
     def grow(self, dw_mm: float, dh_mm: float) -> None:
         """Make the selected panels larger to the right and below."""
-        boxes = {k: arranging.box_of(self.page.panels[k]) for k in self.selection}
+        boxes = {k: self.page.panels[k].box for k in self.selection}
         page = self.page
         grown = {
             k: b._replace(

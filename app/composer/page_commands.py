@@ -6,13 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenu
-
 from app.composer.arranging import Edge
 from app.composer.words import KINDS
+from app.menu_bar import fill_menu_bar
 
 if TYPE_CHECKING:
+    from PySide6.QtGui import QAction
+    from PySide6.QtWidgets import QMenu
+
     from app.composer.window import ComposerWindow
 
 
@@ -111,19 +112,9 @@ def fill_page_menus(window: ComposerWindow) -> tuple[dict[str, QAction], dict[st
 
     Both are to be kept: what Qt alone holds, Python may forget, and take the actions along.
     """
-    menus: dict[str, QMenu] = {}
-    made: dict[str, QAction] = {}
+    made, menus = fill_menu_bar(window.menuBar(), PAGE_COMMANDS, "composer.")
     for command in PAGE_COMMANDS:
-        menu = _menu_of(window, menus, command.menu)
-        if command.starts_group and not menu.isEmpty():
-            menu.addSeparator()
-        action = QAction(command.text, menu)
-        menu.addAction(action)
-        action.setObjectName(f"composer.{command.name}")
-        action.setShortcut(QKeySequence(command.shortcut))
-        action.setCheckable(command.checked is not None)
-        action.triggered.connect(lambda _=False, c=command: run_command(window, c))
-        made[command.name] = action
+        made[command.name].triggered.connect(lambda _=False, c=command: run_command(window, c))
     return made, menus
 
 
@@ -145,13 +136,3 @@ def refresh_actions(window: ComposerWindow) -> None:
         action.setToolTip(why or command.text)
         if command.checked is not None:
             action.setChecked(command.checked(window))
-
-
-def _menu_of(window: ComposerWindow, menus: dict[str, QMenu], path: str) -> QMenu:
-    if path not in menus:
-        outer, _, title = path.rpartition("/")
-        parent = _menu_of(window, menus, outer) if outer else window.menuBar()
-        menus[path] = QMenu(title, parent)
-        parent.addMenu(menus[path])
-        menus[path].setToolTipsVisible(True)
-    return menus[path]

@@ -10,13 +10,13 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QPainter, QPen
 
 from app.composer import arranging
-from app.composer.arranging import Box
 from app.composer.dragging import handle_rects
 from app.composer.previews import Preview
 from app.composer.snapping import MARGIN_MM, Guide
 from app.composer.words import KINDS
 from nsdviewer.rendering.theme import PALETTES, Palette
 from nsdviewer.state import PanelKind, Theme
+from nsdviewer.state.page_box import Box
 
 if TYPE_CHECKING:
     from app.composer.editor import Composed
@@ -78,7 +78,7 @@ class PagePainter:
         painter.save()
         painter.setClipRect(sheet)
         for k, panel in enumerate(page.panels):
-            box = look.dragged.get(k, arranging.box_of(panel))
+            box = look.dragged.get(k, panel.box)
             self._paint_panel(painter, look.rect_px(box), panel, self._preview_of(k), paper)
         painter.restore()
         self._paint_foot(painter, sheet, paper, look)
@@ -160,14 +160,12 @@ class PagePainter:
     def _paint_selection(self, painter: QPainter, look: Look) -> None:
         page, accent = look.now.page, QColor(self.palette.accent)
         for k in look.now.selection:
-            rect = look.rect_px(look.dragged.get(k, arranging.box_of(page.panels[k])))
+            rect = look.rect_px(look.dragged.get(k, page.panels[k].box))
             painter.setPen(QPen(accent, 2 if look.has_focus else 1))
             painter.drawRect(rect)
         if len(look.now.selection) == 1:
             rect = look.rect_px(
-                look.dragged.get(
-                    look.now.selection[0], arranging.box_of(page.panels[look.now.selection[0]])
-                )
+                look.dragged.get(look.now.selection[0], page.panels[look.now.selection[0]].box)
             )
             painter.setPen(QPen(accent, 1))
             painter.setBrush(QColor("#ffffff"))

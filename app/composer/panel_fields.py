@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from app.composer import arranging
-from app.composer.arranging import Box
 from app.composer.form import ProseField, RealField, TextField
 from app.composer.view_menu import fill_view_menu
 from app.composer.words import KINDS, describe_panel, name_of
 from app.widgets import ElidedLabel, MenuButton, heading, small
 from nsdviewer.state import PanelKind
+from nsdviewer.state.page_box import Box
 
 if TYPE_CHECKING:
     from app.composer.editor import Composed, PageEditor
@@ -112,7 +111,7 @@ class PanelFields(QWidget):
         page = self._editor.page
         boxes: dict[int, Box] = {}
         for k in self._editor.selection:
-            boxes[k] = arranging.box_of(page.panels[k])._replace(**{name: mm})
+            boxes[k] = page.panels[k].box._replace(**{name: mm})
         self._editor.place(boxes)
 
     def show_page(self, now: Composed) -> None:
@@ -125,7 +124,7 @@ class PanelFields(QWidget):
         is_one = len(chosen) == 1
         self.name.setText(name_of(first) if is_one else f"{len(chosen)} panels")
         for name, field in self.place.items():
-            values = {round(getattr(arranging.box_of(panel), name), 3) for panel in chosen}
+            values = {round(getattr(panel.box, name), 3) for panel in chosen}
             field.set_value(values.pop() if len(values) == 1 else None, mixed=len(values) > 0)
         kinds = {panel.kind for panel in chosen}
         self.kind.say(KINDS[first.kind] if len(kinds) == 1 else "several")

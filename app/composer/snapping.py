@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from app.composer.arranging import LEAST_MM, Box, kept_inside
+from app.composer.arranging import LEAST_MM, kept_inside
+from nsdviewer.state.page_box import Box
 
 GRID_MM = 1.0
 # As in the layouts to begin with.

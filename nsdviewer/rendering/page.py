@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 
 from nsdviewer.errors import DataWarning, RequestError
 from nsdviewer.files import atomic_path
-from nsdviewer.rendering.page_canvas import LINE_SPACING, MM_PER_POINT, Box, PageCanvas
+from nsdviewer.rendering.page_canvas import LINE_SPACING, MM_PER_POINT, PageCanvas
 from nsdviewer.rendering.page_files import PAGE_SUFFIXES, write_drawing
 from nsdviewer.rendering.page_panels import Content, draw_content
 from nsdviewer.rendering.view_kinds import MM_PER_INCH
 from nsdviewer.state import Page, Panel, PanelKind, ViewState
+from nsdviewer.state.page_box import Box
 
 _LETTER_LARGER_PT, _HEAD_GAP_MM = 1.5, 0.8
 FOOT_PT, _FOOT_MARGIN_MM = 4.2, 1.0
@@ -79,12 +80,12 @@ class PageDrawing:
 
 def panel_boxes(page: Page) -> tuple[Box, ...]:
     """Return the places of a page's panels, letters and titles included."""
-    return tuple(Box(p.x_mm, p.y_mm, p.width_mm, p.height_mm) for p in page.panels)
+    return tuple(p.box for p in page.panels)
 
 
 def content_box(page: Page, panel: Panel) -> Box:
     """Return where a panel's content stands, below its letter and title."""
-    box = Box(panel.x_mm, panel.y_mm, panel.width_mm, panel.height_mm)
+    box = panel.box
     return box.inside(top=_head_mm(page, panel))
 
 
@@ -159,7 +160,7 @@ def compose_page(drawing: PageDrawing, whole_pixels: bool = False) -> Figure:
 def draw_panel(drawing: PanelDrawing, page: Page, dpi: float) -> NDArray[np.uint8]:
     """Return one panel alone as (height, width, 4) RGBA on a transparent ground."""
     panel = drawing.panel
-    part = Box(panel.x_mm, panel.y_mm, panel.width_mm, panel.height_mm)
+    part = panel.box
     canvas = PageCanvas(page, part, dpi, whole_pixels=True)
     with mpl.rc_context(canvas.style()), missing_letters_said(page):
         _draw_panel(canvas, drawing, "panel")
@@ -176,7 +177,7 @@ def _head_mm(page: Page, panel: Panel) -> float:
 
 def _draw_panel(canvas: PageCanvas, drawing: PanelDrawing, gid: str) -> None:
     page, panel = canvas.page, drawing.panel
-    whole = Box(panel.x_mm, panel.y_mm, panel.width_mm, panel.height_mm)
+    whole = panel.box
     canvas.rectangle(whole, gid=gid)
     letter_pt = page.font_pt + _LETTER_LARGER_PT
     base = whole.y + letter_pt * MM_PER_POINT * 0.95

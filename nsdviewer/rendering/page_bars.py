@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from nsdviewer.errors import RequestError
 from nsdviewer.mapping.maps import UNITS
 from nsdviewer.rendering.colours import ColourBar
-from nsdviewer.rendering.page_canvas import LINE_SPACING, MM_PER_POINT, Box, PageCanvas
+from nsdviewer.rendering.page_canvas import LINE_SPACING, MM_PER_POINT, PageCanvas
 from nsdviewer.rendering.scene import RoiBar
 from nsdviewer.rendering.theme import colour_table
 from nsdviewer.state import Reading
+from nsdviewer.state.page_box import Box
 
 _AXIS_PT, _ERROR_PT = 0.4, 0.5
 _TICK_MM = 0.7

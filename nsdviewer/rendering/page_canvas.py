@@ -1,7 +1,6 @@
 """A sheet of paper that is drawn on in millimetres from its upper left corner."""
 
 import warnings
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -21,6 +20,7 @@ from nsdviewer.rendering.page_cortex import Lines
 from nsdviewer.rendering.theme import PALETTES
 from nsdviewer.rendering.view_kinds import MM_PER_INCH
 from nsdviewer.state import Page
+from nsdviewer.state.page_box import Box
 
 POINTS_PER_INCH = 72.0
 MM_PER_POINT = MM_PER_INCH / POINTS_PER_INCH
@@ -31,38 +31,6 @@ _ASCENT, _MIDDLE, _DESCENT = 0.78, 0.36, 0.24
 # Height at which letters are measured, and how much wider they may be drawn.
 _MEASURED_PX, _FITTED_TO_PIXELS = 200.0, 1.02
 _FALLBACK_FONT = "DejaVu Sans"
-
-
-@dataclass(frozen=True)
-class Box:
-    """A place on the page, in mm from its upper left corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        """Its right edge."""
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        """Its lower edge."""
-        return self.y + self.height
-
-    def inside(self, left: float = 0, top: float = 0, right: float = 0, bottom: float = 0) -> "Box":
-        """Return the box without margins; never smaller than a tenth of a millimetre."""
-        width = max(self.width - left - right, 0.1)
-        height = max(self.height - top - bottom, 0.1)
-        return Box(self.x + left, self.y + top, width, height)
-
-    def centred(self, width: float, height: float) -> "Box":
-        """Return a box of another size with the same middle."""
-        return Box(
-            self.x + (self.width - width) / 2, self.y + (self.height - height) / 2, width, height
-        )
 
 
 class PageCanvas:

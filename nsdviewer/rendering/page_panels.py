@@ -11,13 +11,14 @@ from nsdviewer.rendering.brain3d import project_labels
 from nsdviewer.rendering.colours import ColourBar
 from nsdviewer.rendering.montage import Sheet
 from nsdviewer.rendering.page_bars import Bars, draw_bars, draw_colour_bar
-from nsdviewer.rendering.page_canvas import LINE_SPACING, MM_PER_POINT, Box, PageCanvas
+from nsdviewer.rendering.page_canvas import LINE_SPACING, MM_PER_POINT, PageCanvas
 from nsdviewer.rendering.page_cortex import edge_lines, scene_in, visible_lines
 from nsdviewer.rendering.scene import Scene
 from nsdviewer.rendering.slices import SlicePicture
 from nsdviewer.rendering.view_cortex import render_cortex, render_depth, without_lines
 from nsdviewer.rendering.view_voxel import VoxelPlate, draw_voxel
 from nsdviewer.state import Panel, PanelKind, ViewState
+from nsdviewer.state.page_box import Box
 
 _OUTLINE_PT, _BORDER_PT, _CURSOR_PT = 0.5, 0.45, 0.4
 # Small print in parts of the page's letters, but legible.

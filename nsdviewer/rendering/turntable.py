@@ -21,11 +21,12 @@ from nsdviewer.rendering.brain3d import BrainDrawing
 from nsdviewer.rendering.label_places import camera_axes
 from nsdviewer.rendering.loading import load_before_opengl
 from nsdviewer.rendering.page_bars import draw_colour_bar
-from nsdviewer.rendering.page_canvas import Box, PageCanvas
+from nsdviewer.rendering.page_canvas import PageCanvas
 from nsdviewer.rendering.scene import Scene
 from nsdviewer.rendering.view_cortex import widen_lines
 from nsdviewer.rendering.view_kinds import MM_PER_INCH
 from nsdviewer.state import Camera, Page
+from nsdviewer.state.page_box import Box
 
 TURNTABLE_SUFFIXES = (".mp4", ".gif")
 _LEAST_PX, _MOST_PX = 64, 2160

@@ -14,6 +14,7 @@ from nsdviewer.errors import RequestError, shortened
 from nsdviewer.files import write_json
 from nsdviewer.state.checking import is_number
 from nsdviewer.state.documents import DocumentKind, read_document
+from nsdviewer.state.page_box import Box
 from nsdviewer.state.view_state import ViewState
 
 PAGE_VERSION = 1
@@ -71,6 +72,11 @@ class Panel:
     letter: str = ""
     title: str = ""
     changes: tuple[tuple[str, Any], ...] = ()
+
+    @property
+    def box(self) -> Box:
+        """Where it stands."""
+        return Box(self.x_mm, self.y_mm, self.width_mm, self.height_mm)
 
     def __post_init__(self) -> None:
         numbers = (self.x_mm, self.y_mm, self.width_mm, self.height_mm)

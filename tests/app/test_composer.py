@@ -20,7 +20,7 @@ from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLineEdit, QMessageBox, QWidget
 
 from app.composer import arranging, snapping
-from app.composer.arranging import LEAST_MM, Box, Edge, box_of
+from app.composer.arranging import LEAST_MM, Edge
 from app.composer.editor import PageEditor
 from app.composer.form import parse_number
 from app.composer.page_commands import PAGE_COMMANDS
@@ -36,6 +36,7 @@ from nsdviewer.errors import Cancelled, NsdViewerError, RequestError
 from nsdviewer.jobs import Ticket
 from nsdviewer.session import Session
 from nsdviewer.state import PIAL, Page, Panel, PanelKind, Sides, Theme, ViewState
+from nsdviewer.state.page_box import Box
 
 HAS_SCREEN = bool(os.environ.get("DISPLAY")) and os.environ.get("QT_QPA_PLATFORM") != "offscreen"
 NEEDS_SCREEN = pytest.mark.skipif(not HAS_SCREEN, reason="needs a screen with OpenGL")
@@ -64,8 +65,8 @@ def pages(draw) -> Page:
 def test_panels_move_together_and_stay_on_the_page(page, dx, dy):
     every = range(len(page.panels))
     moved = arranging.placed(page, arranging.moved(page, every, dx, dy))
-    before = np.array([box_of(panel) for panel in page.panels])
-    after = np.array([box_of(panel) for panel in moved.panels])
+    before = np.array([panel.box for panel in page.panels])
+    after = np.array([panel.box for panel in moved.panels])
     shift = after[:, :2] - before[:, :2]
     assert np.abs(shift - shift[0]).max() < 2e-3
     assert np.abs(after[:, 2:] - before[:, 2:]).max() < 2e-3
@@ -94,14 +95,12 @@ def test_distributed_panels_have_equal_gaps_and_the_outermost_stay(page, across)
         assert found == {}
         return
     axis, size = (0, 2) if across else (1, 3)
-    order = sorted(
-        found, key=lambda k: box_of(page.panels[k])[axis] + box_of(page.panels[k])[size] / 2
-    )
+    order = sorted(found, key=lambda k: page.panels[k].box[axis] + page.panels[k].box[size] / 2)
     boxes = [found[k] for k in order]
     gaps = [b[axis] - a[axis] - a[size] for a, b in pairwise(boxes)]
     assert np.ptp(gaps) < 1e-6
     for k in (order[0], order[-1]):
-        assert found[k][axis] == pytest.approx(box_of(page.panels[k])[axis], abs=1e-6)
+        assert found[k][axis] == pytest.approx(page.panels[k].box[axis], abs=1e-6)
 
 
 @given(pages(), st.floats(10, 400), st.floats(10, 400))
@@ -144,7 +143,7 @@ def test_restacking_changes_the_order_and_nothing_else(page, data):
 
 @given(pages(), MM, MM, SIZE, SIZE, st.floats(0.01, 5))
 def test_a_box_comes_to_rest_near_where_it_was_dragged_and_at_what_it_says(page, x, y, w, h, near):
-    rests = Rests.of(page.width_mm, page.height_mm, [box_of(p) for p in page.panels])
+    rests = Rests.of(page.width_mm, page.height_mm, [p.box for p in page.panels])
     box = Box(x, y, w, h)
     there, guides = snapping.snap_move(box, rests, near)
     assert abs(there.x - x) <= near + 1e-9 and abs(there.y - y) <= near + 1e-9
@@ -162,7 +161,7 @@ SIDES = st.sampled_from([(x, y) for x in (-1, 0, 1) for y in (-1, 0, 1) if (x, y
 
 @given(pages(), SIDES, MM, MM)
 def test_a_dragged_edge_leaves_the_opposite_one(page, sides, dx, dy):
-    first = box_of(page.panels[0])
+    first = page.panels[0].box
     there = snapping.dragged(first, sides, dx, dy)
     held = snapping.held_on_page(there, sides, page.width_mm, page.height_mm)
     assert held.width >= LEAST_MM - 1e-9 and held.height >= LEAST_MM - 1e-9
@@ -346,7 +345,7 @@ def drag(composer: ComposerWindow, start: QPoint, end: QPoint, let_go: bool = Tr
 
 
 def middle_of(composer: ComposerWindow, index: int) -> QPoint:
-    return composer.canvas.rect_px(box_of(composer.editor.page.panels[index])).center().toPoint()
+    return composer.canvas.rect_px(composer.editor.page.panels[index].box).center().toPoint()
 
 
 @NEEDS_SCREEN
@@ -411,9 +410,9 @@ def test_a_drag_moves_once_snaps_and_never_leaves_the_page(main, composer):
     assert not editor.can_undo
     # The lower right handle makes it larger, as far as the page goes.
     editor.select((1,))
-    corner = composer.canvas.rect_px(box_of(editor.page.panels[1])).bottomRight().toPoint()
+    corner = composer.canvas.rect_px(editor.page.panels[1].box).bottomRight().toPoint()
     drag(composer, corner, corner + QPoint(4000, 4000))
-    grown = box_of(editor.page.panels[1])
+    grown = editor.page.panels[1].box
     assert grown.right == pytest.approx(editor.page.width_mm)
     assert grown.bottom == pytest.approx(editor.page.height_mm)
 

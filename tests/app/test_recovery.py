@@ -72,7 +72,7 @@ def recovered(killed) -> Iterator[MainWindow]:
     window.recovering.look()
     window.desk.greet()
     assert wait_until(lambda: window.idle and len(answers(window)) == 5, 30)
-    (lost,) = window.recovering.lost
+    assert len(window.recovering.lost) == 1
     assert window.offers.isVisible() and window.welcome._lists["lost"].isVisibleTo(window.welcome)
     answers(window)["Open it"].click()
     assert window.wait_idle(120)
