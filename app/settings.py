@@ -12,7 +12,7 @@ import platformdirs
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.files import write_json
 from nsdviewer.state import Theme, ViewState
-from nsdviewer.state.named_paths import NamedPath, below
+from nsdviewer.state.named_paths import NamedPath, below, moved_path
 
 _MOST_RECENT = 8
 _MOST_KEPT = 500
@@ -162,7 +162,12 @@ class Settings:
 
     def move(self, places: dict[str, str]) -> None:
         """Remember where folders and files are today."""
-        known = {old: new for old, new in self.moved_paths.items() if old not in places}
+        # What moved before may have moved again, along with its folder.
+        known = {
+            old: moved_path(new, places)
+            for old, new in self.moved_paths.items()
+            if old not in places
+        }
         self.moved_paths = dict([*places.items(), *known.items()][:_MOST_KEPT])
         self.choose(*places.values())
         self.save()

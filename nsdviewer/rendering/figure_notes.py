@@ -92,7 +92,8 @@ def _of_pdf(path: Path) -> str:
 def _of_movie(path: Path) -> str:
     import av
 
-    with av.open(str(path), metadata_errors="replace") as movie:
+    # Left to guess, FFmpeg reads playlists too, and opens what they name.
+    with av.open(str(path), format="mp4", metadata_errors="replace") as movie:
         return str(movie.metadata.get("comment", ""))
 
 

@@ -141,6 +141,11 @@ def _mover(places: Mapping[str, str]) -> Callable[[str], str]:
     return move
 
 
+def moved_path(path: str, places: Mapping[str, str]) -> str:
+    """Return where `path` is where the keys of `places` are at their values; see `moved`."""
+    return _mover(places)(path)
+
+
 def below(path: str, folder: str) -> tuple[str, ...] | None:
     """Return the parts of `path` below `folder`; empty for itself, None where it lies elsewhere.
 

@@ -107,6 +107,7 @@ def test_a_saved_view_draws_the_windows_figure(mini: Subject, tmp_path: Path) ->
         np.testing.assert_array_equal(np.asarray(a), np.asarray(b))
 
 
+@pytest.mark.slow  # a network of CLIP's size sees every picture
 def test_an_embedding_without_a_generator_still_gives_maps_and_figures(
     mini: Subject, tmp_path: Path
 ) -> None:

@@ -35,8 +35,8 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> TinyTree:
 @pytest.mark.parametrize(
     ("space", "version"),
     [
-        # The finer grid goes the way of the coarser one, with five times the voxels.
-        pytest.param(s, v, marks=pytest.mark.slow if s == "func1mm" else ())
+        # Fine grids go the way of the coarser one, with many times the voxels.
+        pytest.param(s, v, marks=pytest.mark.slow if s in ("func1mm", "MNI") else ())
         for s, v, _ in SPACES
     ],
 )

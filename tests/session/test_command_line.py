@@ -198,27 +198,32 @@ def test_what_decode_cannot_carry_is_said(mini):
 @pytest.mark.parametrize("k", [0, 1])
 def test_a_real_shell_draws_what_the_library_draws(states, tmp_path, k):
     """The line, run by `sh`, writes the bytes that an export of the same state writes."""
+    drawable = [s for s in states if s.statistic == "none" and s.concept]
+    assert_same_figure(drawable[k], tmp_path)
+
+
+# Seconds a figure, and a test of a map takes a thousand permutations twice.
+@pytest.mark.slow
+@pytest.mark.timeout(7200)
+def test_a_hundred_lines_through_a_real_shell(states, tmp_path):
+    for k, state in enumerate(states):
+        folder = tmp_path / str(k)
+        folder.mkdir()
+        assert_same_figure(state, folder)
+
+
+def assert_same_figure(state: ViewState, folder: Path) -> None:
     from nsdviewer.jobs import SilentProgress
     from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest
     from nsdviewer.session.view_export import export_view
 
-    drawable = [s for s in states if s.statistic == "none" and s.concept]
-    state = drawable[k]
-    ours = tmp_path / "ours.png"
+    ours, theirs = folder / "ours.png", folder / "it's theirs.png"
     request = ExportRequest(ExportedView.FIGURE, ours, 0.3)
     export_view(open_workspace(state), state, request, SilentProgress())
-    theirs = tmp_path / "it's theirs.png"
-    assert run_in_shell(state, theirs, "--scale", "0.3").returncode == 0
-    assert theirs.read_bytes() == ours.read_bytes()
-
-
-@pytest.mark.slow
-def test_a_hundred_lines_through_a_real_shell(states, tmp_path):
-    for k, state in enumerate(states):
-        out = tmp_path / f"{k}.png"
-        done = run_in_shell(state, out, "--scale", "0.3")
-        assert done.returncode == 0, f"{k}: {done.stderr}"
-        assert ViewState.load(out.with_suffix(".json")) == state
+    done = run_in_shell(state, theirs, "--scale", "0.3")
+    assert done.returncode == 0, f"{folder.name}: {done.stderr}"
+    assert ViewState.load(theirs.with_suffix(".json")) == state
+    assert theirs.read_bytes() == ours.read_bytes(), folder.name
 
 
 def run_in_shell(state: ViewState, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
