@@ -107,7 +107,11 @@ class SessionDocument:
             past=tuple(moved(state, places) for state in self.history.past),
             future=tuple(moved(state, places) for state in self.history.future),
         )
-        return replace(self, state=moved(self.state, places), history=history)
+        extras = self.extras
+        if extras.get("page"):
+            page = _moved_page(Page.from_dict(extras["page"]), places)
+            extras = {**extras, "page": page.to_dict()}
+        return replace(self, state=moved(self.state, places), history=history, extras=extras)
 
     def without(self, paths: Iterable[str]) -> Self:
         """Return the session without models and layers of these paths in its present state."""
@@ -210,6 +214,16 @@ def _holds_a_page(extras: dict[str, Any]) -> bool:
         return "page" not in extras or bool(Page.from_dict(extras["page"]))
     except RequestError:
         return False
+
+
+def _moved_page(page: Page, places: Mapping[str, str]) -> Page:
+    """Return the page with all that it and its panels name in other places."""
+    panels = []
+    for panel in page.panels:
+        there = moved(panel.state_of(page), places).to_dict()
+        changes = tuple((name, there[name]) for name, _ in panel.changes)
+        panels.append(replace(panel, changes=changes))
+    return page.replace(state=moved(page.state, places), panels=tuple(panels))
 
 
 def _data_file(values: Any) -> DataFile:

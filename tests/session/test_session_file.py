@@ -206,6 +206,19 @@ def test_what_lies_below_a_folder_moves_along_with_it():
     assert {each.root for each in document.states()} == {"/new"}
 
 
+def test_the_figure_of_a_session_moves_along_with_it():
+    panels = (
+        Panel(PanelKind.CORTEX, 2, 2, 40, 40, "a"),
+        Panel(PanelKind.BARS, 50, 2, 40, 40, "b", "", (("decoder", "/data/nsd/models/b.st"),)),
+    )
+    page = Page(FIRST, panels)
+    document = SessionDocument(FIRST, extras={"page": page.to_dict(), "other": 1})
+    there = document.moved({"/data/nsd": "/new"})
+    assert {each.path for each in there.named_paths()} == {"/new", "/new/models/b.st"}
+    assert there.extras["other"] == 1
+    assert there.moved({"/new": "/data/nsd"}) == document
+
+
 def test_only_whole_names_count_as_below():
     assert below("/a/b/c", "/a/b") == ("c",) and below("/a/b", "/a/b") == ()
     assert below("/a/bc", "/a/b") is None and below("/a/b/../c", "/a/b") is None
