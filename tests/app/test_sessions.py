@@ -436,6 +436,16 @@ def test_settings_of_two_processes_lose_nothing(tmp_path):
     assert (read.theme, read.chosen_paths) == (Theme.LIGHT.value, ["/data/one"])
 
 
+def test_what_moved_twice_is_known_where_it_is(tmp_path):
+    settings = Settings.load(tmp_path / "window.json")
+    session = SessionDocument(ViewState(root="/a/nsd", subject=1))
+    for place in ("/b/nsd", "/c/nsd", "/a/nsd"):
+        found = session.moved(settings.moved_paths)
+        settings.move({found.state.root: place})
+        assert session.moved(settings.moved_paths).state.root == place
+        assert Settings.load(settings.path).moved_paths == settings.moved_paths
+
+
 def test_a_setting_of_another_kind_gives_way_to_the_usual_one(tmp_path):
     path = tmp_path / "window.json"
     text = '{"size": ["a"], "theme": "neon", "recent_roots": [1, "/r"], "opengl": 5}'

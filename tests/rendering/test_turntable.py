@@ -135,3 +135,13 @@ def test_what_is_no_film_is_refused(scene: Scene, film: Path, tmp_path: Path) ->
             assert json.dumps(read_noted(cut)[1])
         except RequestError as error:
             assert "\n" not in str(error)
+
+
+def test_a_playlist_called_a_film_opens_nothing(film: Path, tmp_path: Path) -> None:
+    """FFmpeg would follow it, and say what it met there."""
+    for name in (film, "/etc/hostname"):
+        path = tmp_path / "list.mp4"
+        path.write_text(f"ffconcat version 1.0\nfile '{name}'\n")
+        with pytest.raises(RequestError, match="bears no view") as caught:
+            read_noted(path)
+        assert isinstance(caught.value.__cause__, av.error.InvalidDataError)
