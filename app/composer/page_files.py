@@ -13,7 +13,8 @@ from app import questions
 from app.tasks import Lane
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import PartProgress, Ticket
-from nsdviewer.state import Page
+from nsdviewer.state import DocumentKind, Page
+from nsdviewer.state.documents import require_replaceable
 from nsdviewer.state.named_paths import paths_of
 
 if TYPE_CHECKING:
@@ -124,8 +125,10 @@ class PageFiles:
         def work(ticket: Ticket) -> Path:
             from app.export.exporting import write_elsewhere
             from nsdviewer.rendering.page import write_page
+            from nsdviewer.rendering.view_kinds import sidecar_of
             from nsdviewer.session.page_export import drawing_of_page, finish_page
 
+            require_replaceable(sidecar_of(path), DocumentKind.PAGE)
             drawing.warm()
             drawn = drawing_of_page(workspace_of, page, PartProgress(ticket, 0.0, 0.6))
             ticket.report(0.6, "drawing the page")

@@ -20,6 +20,8 @@ from app import questions
 from app.composer.form import RealField, TextField
 from app.widgets import ElidedLabel
 from nsdviewer.errors import NsdViewerError
+from nsdviewer.state import DocumentKind
+from nsdviewer.state.documents import require_replaceable
 
 if TYPE_CHECKING:
     from app.window import MainWindow
@@ -159,6 +161,7 @@ def start_turntable(
     document = path.with_suffix(".json")
     command = ("figure", str(document), "-o", str(path), *options)
     try:
+        require_replaceable(document, DocumentKind.VIEW)
         state.save(document)
         window.application.jobs.start(f"turntable {path.name}", command)
     except OSError as error:

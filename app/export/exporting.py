@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nsdviewer.jobs import Progress
-from nsdviewer.rendering.view_kinds import ExportRequest, format_for
+from nsdviewer.rendering.view_kinds import ExportRequest, format_for, sidecar_of
+from nsdviewer.state import DocumentKind
+from nsdviewer.state.documents import require_replaceable
 
 if TYPE_CHECKING:
     from app.export.drawing_process import DrawingProcess
@@ -31,6 +33,7 @@ def export_view(
     from nsdviewer.session.view_numbers import note_of
 
     workspace, state = view.workspace, view.state
+    require_replaceable(sidecar_of(request.path), DocumentKind.VIEW)
     if not format_for(request.view, request.path, workspace.is_volume).is_picture:
         return export_numbers(workspace, state, request, progress)
     # Its libraries load while the view is computed.

@@ -37,7 +37,18 @@ from nsdviewer.session.session import open_workspace
 from nsdviewer.session.view_export import plate_of, unwritable
 from nsdviewer.session.view_provenance import page_provenance
 from nsdviewer.session.workspace import Workspace
-from nsdviewer.state import CONCEPT, INFLATED, Page, Panel, PanelKind, Sides, Unfolding, ViewState
+from nsdviewer.state import (
+    CONCEPT,
+    INFLATED,
+    DocumentKind,
+    Page,
+    Panel,
+    PanelKind,
+    Sides,
+    Unfolding,
+    ViewState,
+)
+from nsdviewer.state.documents import require_replaceable
 
 __all__ = [
     "Workspaces",
@@ -164,6 +175,7 @@ def export_page(
     """
     path = Path(path)
     require_writable(page, path)
+    require_replaceable(sidecar_of(path), DocumentKind.PAGE)
     drawing = drawing_of_page(workspace_of or Workspaces(), page, PartProgress(progress, 0.0, 0.5))
     progress.report(0.5, "drawing the page")
     try:

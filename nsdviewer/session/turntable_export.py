@@ -15,7 +15,8 @@ from nsdviewer.rendering.view_kinds import ExportedView
 from nsdviewer.session.view_export import drawing_of, unwritable
 from nsdviewer.session.view_provenance import page_provenance
 from nsdviewer.session.workspace import Workspace
-from nsdviewer.state import ViewState
+from nsdviewer.state import DocumentKind, ViewState
+from nsdviewer.state.documents import require_replaceable
 
 _SILENT = SilentProgress()
 
@@ -40,6 +41,8 @@ def export_turntable(
     """
     path = Path(path)
     require_film(path, turn)
+    sidecar = beside(path, TURNTABLE_SUFFIXES)
+    require_replaceable(sidecar, DocumentKind.VIEW)
     progress.report(0.0, "computing the view")
     scene = drawing_of(workspace, state, ExportedView.CORTEX, progress).scene
     document = {
@@ -47,7 +50,6 @@ def export_turntable(
         "exported": {"seconds": turn.seconds, "fps": turn.fps, "size": turn.side_px},
         "provenance": page_provenance([("cortex", workspace, state)]),
     }
-    sidecar = beside(path, TURNTABLE_SUFFIXES)
     try:
         light = replace(scene, slices=(), roi_bars=(), seen=None, reconstructed=None)
         write_turntable(light, path, turn, document, PartProgress(progress, 0.1, 1.0))

@@ -29,7 +29,8 @@ from nsdviewer.session.view_provenance import describe_export
 from nsdviewer.session.voxel_words import words_of_voxel
 from nsdviewer.session.voxels import VoxelCard, voxel_card
 from nsdviewer.session.workspace import Workspace
-from nsdviewer.state import ViewState
+from nsdviewer.state import DocumentKind, ViewState
+from nsdviewer.state.documents import require_replaceable
 
 _SILENT = SilentProgress()
 MOST_TRIALS_DRAWN = 60
@@ -53,6 +54,7 @@ def export_view(
         If what the state shows cannot be computed.
     """
     is_picture = format_for(request.view, request.path, workspace.is_volume).is_picture
+    require_replaceable(sidecar_of(request.path), DocumentKind.VIEW)
     try:
         if is_picture:
             progress.report(0.1, "computing the view")

@@ -62,6 +62,24 @@ def read_document(path: Path) -> tuple[DocumentKind, dict[str, Any]]:
     )
 
 
+def require_replaceable(path: Path, kind: DocumentKind) -> None:
+    """Raise `RequestError` where a document of `kind` would replace one that holds more.
+
+    The JSON beside a figure is written unasked: it takes no session's place, and a view's takes none
+    of a page.
+    """
+    try:
+        there, _ = read_document(path)
+    except RequestError:
+        return
+    if there is not kind and there is not DocumentKind.VIEW:
+        what = "session" if there is DocumentKind.SESSION else "page"
+        raise RequestError(
+            f"The JSON beside the figure would replace the {what} {path.name}; give the figure "
+            "another name."
+        )
+
+
 def require_version(document: dict[str, Any], newest: int, what: str) -> None:
     """Raise `RequestError` for a document without a version, or of a later nsdviewer."""
     version = document.get("format_version")

@@ -25,7 +25,7 @@ from app.composer.editor import PageEditor
 from app.composer.form import parse_number
 from app.composer.page_commands import PAGE_COMMANDS
 from app.composer.snapping import Rests
-from app.composer.turntable import TurntableDialog
+from app.composer.turntable import TurntableDialog, start_turntable
 from app.composer.window import ComposerWindow
 from app.composer.words import changes_to, describe_panel
 from app.export.drawing_process import DrawingProcess
@@ -35,6 +35,7 @@ from app.window import MainWindow
 from nsdviewer.errors import Cancelled, NsdViewerError, RequestError
 from nsdviewer.jobs import Ticket
 from nsdviewer.session import Session
+from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import PIAL, Page, Panel, PanelKind, Sides, Theme, ViewState
 from nsdviewer.state.page_box import Box
 
@@ -586,3 +587,13 @@ def test_a_turntable_is_a_job_of_the_view_as_it_is(main, tmp_path):
     dialog._take_file(str(tmp_path / "turn.exe"))
     assert not dialog.go.isEnabled()
     dialog.deleteLater()
+
+
+def test_a_film_beside_a_session_leaves_it(main, tmp_path):
+    session = tmp_path / "turn.json"
+    SessionDocument(main.controller.view.state).save(session)
+    before = session.read_bytes()
+    start_turntable(main, main.controller.view.state, tmp_path / "turn.mp4", ())
+    assert "would replace the session" in main.message.sentence.text()
+    assert session.read_bytes() == before and not main.application.jobs.jobs
+    main.message.hide()

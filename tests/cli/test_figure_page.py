@@ -7,6 +7,7 @@ from PIL import Image
 
 from nsdviewer.cli import main
 from nsdviewer.rendering.figure_notes import read_noted
+from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import Page, Panel, PanelKind
 from tests.conftest import Subject
 
@@ -26,6 +27,7 @@ def folder(mini: Subject, tmp_path_factory: pytest.TempPathFactory) -> Path:
     page.save(found / "page.json")
     page.replace(panels=()).save(found / "empty.json")
     page.state.save(found / "view.json")
+    SessionDocument(page.state).save(found / "session.json")
     return found
 
 
@@ -69,6 +71,12 @@ def test_the_cortex_turns(folder: Path) -> None:
         (("page.json", "-o", "x.png", "--scale", "2"), "use --dpi"),
         (("view.json", "-o", "x.png", "--dpi", "100"), "use --scale"),
         (("page.json", "-o", "page.png", "--dpi", "60"), "another name"),
+        (("session.json", "-o", "session.png"), "would replace the session"),
+        (("session.json", "-o", "session.csv", "--view", "bars"), "would replace the session"),
+        (("page.json", "-o", "session.svg"), "would replace the session"),
+        (("view.json", "-o", "session.gif"), "would replace the session"),
+        (("view.json", "-o", "page.gif"), "would replace the page"),
+        (("page.json", "-o", "page.png", "--view", "bars"), "would replace the page"),
         (("page.json", "-o", "x.png", "--set", "root=/no/such/place"), "/no/such/place"),
         (("page.json", "-o", "x.png", "--set", "subject=7"), "7"),
         (("page.json", "-o", "/proc/nowhere/x.svg"), "nowhere"),
@@ -85,9 +93,10 @@ def test_faults_are_one_sentence(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(folder)
     Image.new("RGB", (4, 4)).save(folder / "note.png")
-    before = (folder / "page.json").read_bytes()
+    kept = {path: path.read_bytes() for path in folder.glob("*.json")}
     assert figure(*words) == 1
     said = capsys.readouterr().err
     last = said.strip().splitlines()[-1]
     assert last.startswith("nsdviewer: ") and why in last and "Traceback" not in said
-    assert not list(folder.glob("x.*")) and (folder / "page.json").read_bytes() == before
+    assert not [path for name in ("x", "page", "session") for path in folder.glob(f"{name}.[!j]*")]
+    assert all(path.read_bytes() == content for path, content in kept.items())
