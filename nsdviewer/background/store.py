@@ -103,7 +103,12 @@ class JobStore:
                 self._require_free(record)
                 held = self._make_folder(record)
                 with held:
-                    self._spawn(record, held)
+                    try:
+                        self._spawn(record, held)
+                    except OSError:
+                        # What never began is not to be offered as interrupted.
+                        shutil.rmtree(record.folder, ignore_errors=True)
+                        raise
         except OSError as error:
             raise self._not_writable(error) from error
         return record

@@ -256,6 +256,13 @@ def test_a_store_that_cannot_be_written_says_where(tmp_path):
         store.start("job", QUICK)
 
 
+def test_what_could_not_begin_is_no_job(tmp_path):
+    store = JobStore(tmp_path / "jobs", program=(str(tmp_path / "no such program"),))
+    with pytest.raises(DataError):
+        store.start("job", QUICK)
+    assert store.jobs() == ()
+
+
 def test_no_name_leads_out_of_the_store(store, tmp_path):
     (tmp_path / "state" / "jobs").mkdir(parents=True)
     (tmp_path / "precious").mkdir()
