@@ -9,12 +9,12 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from http.client import HTTPException, HTTPMessage, responses
+from http.client import HTTPException, HTTPMessage, HTTPResponse, responses
 from importlib.metadata import PackageNotFoundError, version
 from typing import IO
 from urllib.parse import urlsplit
 
-from nsdviewer.errors import ModelUnavailableError, RequestError
+from nsdviewer.errors import ModelUnavailableError, RequestError, shortened
 
 TIMEOUT_S = 30.0
 
@@ -60,6 +60,17 @@ class StrictRedirects(urllib.request.HTTPRedirectHandler):
         if further is not None and req.get_method() == "HEAD":
             further.method = "HEAD"
         return further
+
+    def http_error_302(
+        self, req: urllib.request.Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage
+    ) -> HTTPResponse | None:
+        try:
+            answer: HTTPResponse | None = super().http_error_302(req, fp, code, msg, headers)
+        except ValueError as error:
+            raise HTTPException("it redirects to what is no address") from error
+        return answer
+
+    http_error_301 = http_error_303 = http_error_307 = http_error_308 = http_error_302
 
 
 def open_with(context: ssl.SSLContext | None) -> urllib.request.OpenerDirector:
@@ -122,7 +133,9 @@ def reaching(remote: RemoteFile, kept: Callable[[], str] = str) -> Iterator[None
 
 def _reason(error: object) -> str:
     text = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return text or type(error).__name__
+    # It may quote what the server sent.
+    plain = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return shortened(plain) if plain else type(error).__name__
 
 
 def content_range(text: str | None) -> tuple[int | None, int | None]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -283,6 +284,34 @@ def test_an_answer_that_is_no_file_is_one_sentence(
     assert files(target) == set()
     with pytest.raises(ModelUnavailableError, match=str(status)):
         ask_size(remote)
+
+
+def test_a_redirection_to_no_address_is_one_sentence(
+    remote: RemoteFile, target: Path, manners: Manners
+) -> None:
+    manners.location = "http://[::1"
+    with pytest.raises(ModelUnavailableError, match="no address"):
+        download(remote, target, SilentProgress())
+    with pytest.raises(ModelUnavailableError, match="no address"):
+        ask_size(remote)
+    assert files(target) == set()
+
+
+def test_noise_in_place_of_an_answer_is_one_line(target: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def answer() -> None:
+            asked, _ = server.accept()
+            with asked:
+                asked.recv(1 << 16)
+                asked.sendall(b"\x00\x1b[31m\xff noise" + b"x" * 5000 + b"\r\nmore\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        remote = RemoteFile(f"http://127.0.0.1:{server.getsockname()[1]}/weights.pt", SHA256)
+        with pytest.raises(ModelUnavailableError) as caught:
+            download(remote, target, SilentProgress())
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 400
+    assert files(target) == set()
 
 
 def test_nobody_there_is_one_sentence(target: Path) -> None:
