@@ -202,7 +202,9 @@ class Controller(QObject):
         # The default camera belongs to the scene.
         if "camera" in changed and not after.camera:
             self._dirty.add("scene")
-        self._update(state=after, **({"concept_error": ""} if "concept" in changed else {}))
+        walked = self.session is not None and self.session.walked
+        fault = {"concept_error": ""} if "concept" in changed else {}
+        self._update(state=after, is_whole=walked, **fault)
 
     def _outdate(self, names: set[str]) -> None:
         """Note that results are to be computed anew, and stop what is made of them."""

@@ -66,6 +66,9 @@ class View:
     ----------
     pending
         Names of the results that are under way; see `app.results`.
+    is_whole
+        Whether the state came as a whole, by undo, redo or out of a document, and nothing of it is
+        to be adapted to the rest, as the camera is to a changed shape.
     voxel
         The cursor, the map's peak before the first click.
     layer_maps
@@ -110,6 +113,7 @@ class View:
     composer: Composer
     embedding_title: str = ""
     pending: frozenset[str] = frozenset()
+    is_whole: bool = True
     scene: Scene | None = None
     concept_map: ConceptMap | None = None
     voxel: tuple[int, int, int] | None = None

@@ -189,6 +189,10 @@ class BrainView(ShowsFocus, QWidget):
             self._say_camera()
             self.redraw()
 
+    def forget_asked(self) -> None:
+        """Give up a standard view whose shape is not drawn yet, and that was shown last."""
+        self._standard = self._standing = None
+
     # --- read back ---------------------------------------------------------------------------
 
     def seen_from(self) -> Camera:

@@ -102,6 +102,11 @@ class LayerList(QFrame):
             LayerEntry(choice, layer_title(choice.source, titles), maps.get(choice.source))
             for choice in reversed(self._layers)
         )
+        for row in self.rows[len(self._entries) :]:
+            self._column.removeWidget(row)
+            row.hide()
+            row.deleteLater()
+        del self.rows[len(self._entries) :]
         if self.isVisible():
             self._refresh()
 
@@ -119,14 +124,11 @@ class LayerList(QFrame):
         while len(self.rows) < len(self._entries):
             self.rows.append(self._new_row())
         last = len(self._entries) - 1
-        for k, row in enumerate(self.rows):
-            row.setVisible(k <= last)
-            if k <= last:
-                entry = self._entries[k]
-                edited = self._edited.get(entry.choice.source)
-                if edited is not None:
-                    entry = replace(entry, choice=edited)
-                row.show_entry(entry, self._theme, k == 0, k == last)
+        for k, (row, entry) in enumerate(zip(self.rows, self._entries, strict=True)):
+            edited = self._edited.get(entry.choice.source)
+            if edited is not None:
+                entry = replace(entry, choice=edited)
+            row.show_entry(entry, self._theme, k == 0, k == last)
         self._nothing.setVisible(not self._entries)
         self._scroll.setVisible(bool(self._entries))
         self._offer()

@@ -171,8 +171,10 @@ class CortexPanel(QWidget):
         ):
             self.layers.show_view(after)
         if state_differs(before, after, "morph", "unfolding", "hemispheres"):
-            # A camera that comes with the shape, as undo brings it, is the one for it.
-            self._follow = not state_differs(before, after, "camera")
+            # A camera that comes with the shape is the one for it.
+            self._follow = not (after.is_whole or state_differs(before, after, "camera"))
+            if after.is_whole and self.view3d is not None:
+                self.view3d.forget_asked()
         scene = after.scene
         if scene is None:
             return

@@ -27,6 +27,7 @@ class Session:
         self._check(state, self._workspace)
         self._state = state
         self._history = history or History()
+        self._walked = False
 
     @property
     def state(self) -> ViewState:
@@ -41,6 +42,11 @@ class Session:
     @history.setter
     def history(self, history: History) -> None:
         self._history = history
+
+    @property
+    def walked(self) -> bool:
+        """Whether the state was reached by undo or redo, not by a change."""
+        return self._walked
 
     @property
     def workspace(self) -> Workspace:
@@ -65,7 +71,7 @@ class Session:
         before = self._state
         after = before.replace(**changes)
         if after != before:
-            self._enter(after, self._history.recorded(before, after, gesture))
+            self._enter(after, self._history.recorded(before, after, gesture), walked=False)
 
     def undo(self) -> bool:
         """Go back one step; returns whether there was one."""
@@ -86,17 +92,17 @@ class Session:
         if step is None:
             return False
         history, state = step
-        self._enter(state, history)
+        self._enter(state, history, walked=True)
         return True
 
-    def _enter(self, after: ViewState, history: History) -> None:
+    def _enter(self, after: ViewState, history: History, walked: bool) -> None:
         before = self._state
         workspace = self._workspace
         if home_of(after) != home_of(before):
             workspace = open_workspace(after)
         self._check(after, workspace)
         self._workspace = workspace
-        self._state, self._history = after, history
+        self._state, self._history, self._walked = after, history, walked
         self.changed.emit(before, after)
 
     @staticmethod

@@ -32,6 +32,7 @@ from nsdviewer.state import (
     Underlay,
     Unfolding,
 )
+from nsdviewer.state.history import History
 
 HAS_SCREEN = bool(os.environ.get("DISPLAY")) and os.environ.get("QT_QPA_PLATFORM") != "offscreen"
 NEEDS_SCREEN = pytest.mark.skipif(not HAS_SCREEN, reason="needs a screen with OpenGL")
@@ -435,3 +436,19 @@ def test_the_mouse_over_the_cortex_says_its_vertex_and_dragging_says_nothing(win
     assert not hover.isVisible()
     QTest.mouseRelease(brain, Qt.MouseButton.LeftButton, pos=brain.rect().center())
     assert window.wait_idle()
+
+
+@NEEDS_SCREEN
+def test_undo_and_redo_leave_a_camera_as_it_was(window):
+    """Though the shape changes and the camera does not, it goes along with a person's change only."""
+    ask(window, camera=window.cortex.view3d.seen_from())
+    inflated = state_of(window).replace(morph=INFLATED)
+    pial, flat = inflated.replace(morph=PIAL), inflated.replace(morph=UNFOLDED)
+    window.controller.open_session(Session(inflated, History((pial,), (flat,))))
+    assert window.wait_idle()
+    for name, expected in (("undo", pial), ("redo", inflated), ("redo", flat), ("undo", inflated)):
+        window.controller.step(forward=name == "redo")
+        assert window.wait_idle()
+        assert state_of(window) == expected, name
+    ask(window, morph=PIAL)
+    assert state_of(window).camera != inflated.camera
