@@ -74,7 +74,7 @@ QToolButton#chip:checked:focus, QToolButton#number:checked:focus, QToolButton#fl
     border-color: {text}; }}
 QPushButton#primary {{ background: {accent}; border-color: {accent}; color: {on_accent};
     font-weight: 600; padding: 9px 18px; }}
-QPushButton#primary:hover {{ border-color: {text}; }}
+QPushButton#primary:hover, QPushButton#primary:focus {{ border-color: {text}; }}
 QPushButton#primary:disabled {{ background: {raised}; border-color: {border}; color: {faint}; }}
 QPushButton#large {{ padding: 9px 18px; }}
 
@@ -150,6 +150,7 @@ QPlainTextEdit {{ background: {canvas}; border: 1px solid {border}; border-radiu
     font-family: "DejaVu Sans Mono", monospace; font-size: 11px; }}
 QTextBrowser {{ background: {panel}; border: 1px solid {border}; border-radius: 6px;
     padding: 6px 18px; font-size: 14px; }}
+QPlainTextEdit:focus, QTextBrowser:focus {{ border-color: {accent}; }}
 """
 
 

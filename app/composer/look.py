@@ -7,13 +7,14 @@ from nsdviewer.state import Theme
 
 _SHEET = """
 QMainWindow#composer {{ background: {window}; }}
-QAbstractScrollArea#desk {{ border: none; background: {panel}; }}
+QAbstractScrollArea#desk {{ border: 1px solid transparent; background: {panel}; }}
+QAbstractScrollArea#desk:focus {{ border-color: {accent}; }}
 QFrame#strip {{ background: {panel}; border-bottom: 1px solid {border}; }}
 QFrame#notice {{ background: {raised}; border-bottom: 1px solid {border}; }}
 QFrame#foot {{ background: {panel}; border-top: 1px solid {border}; }}
 QWidget#side {{ background: {panel}; }}
-QListWidget#panels {{ background: transparent; border: none; }}
-QListWidget#panels:focus {{ border: none; }}
+QListWidget#panels {{ background: transparent; border: 1px solid transparent; }}
+QListWidget#panels:focus {{ border-color: {accent}; }}
 QListWidget#panels::item {{ padding: 4px 8px; border-radius: 4px; font-size: 12px; }}
 QListWidget#panels::item:selected {{ background: {accent_wash}; color: {text}; }}
 QPlainTextEdit#prose {{ background: {raised}; font-family: inherit; font-size: 12px; }}

@@ -21,13 +21,16 @@ from PySide6.QtWidgets import (
 )
 from shiboken6 import isValid
 
+from app.documents.dialogs import RelocateDialog, TrustDialog
 from app.focusing import areas, tab_order
+from app.jobs.dialogs import NewJobDialog
 from app.settings import Settings
 from app.style import style_sheet
 from app.window import MainWindow
 from nsdviewer.rendering.theme import PALETTES
 from nsdviewer.session import Session
 from nsdviewer.state import PIAL, Theme
+from nsdviewer.state.named_paths import NamedPath, PathUse
 
 # What only holds others, or is read by itself.
 _PASSIVE = {
@@ -39,6 +42,8 @@ _PASSIVE = {
 }  # fmt: skip
 # Arrows go through it while the field above it has the keyboard.
 _DRIVEN_FROM_A_FIELD = ": what fits"
+# Tab goes through the links of a page of the guide, too.
+_MOST_LINKS = 60
 DIALOGS = (
     "trials.filter", "concept.sliders", "models.sheet", "models.manager", "jobs.new", "figure.view",
     "help.guide", "help.palette", "help.shortcuts", "help.provenance", "help.report", "layers.add",
@@ -140,6 +145,58 @@ def test_dialogs_and_popups_have_names_keys_and_a_way_out(window, name):
             QTest.keyClick(each.focusWidget(), Qt.Key.Key_Escape)
             QTest.qWait(10)
         assert not is_open(each), f"Escape does not leave {name}"
+
+
+@pytest.mark.parametrize("name", [*DIALOGS, "figure.turntable", "figure.compose"])
+def test_tab_goes_round_every_dialog_and_can_be_seen(window, name):
+    (dialog, *_) = opened_by(window, name)
+    if name == "figure.compose":
+        dialog = window.composer.window
+    goes_round(dialog)
+    dialog.close()
+    QTest.qWait(10)
+
+
+def test_tab_goes_round_what_is_asked_on_the_way(window):
+    named = [NamedPath(PathUse.ROOT, "/a/nsd"), NamedPath(PathUse.DECODER, "/b.safetensors")]
+    for dialog in (
+        TrustDialog(window, "s.json", named), RelocateDialog(window, "s.json", named),
+        NewJobDialog(window, window.desk.home(), lambda *_: ""),
+    ):  # fmt: skip
+        dialog.open()
+        assert faults_of(dialog) == []
+        goes_round(dialog)
+        dialog.reject()
+        dialog.deleteLater()
+
+
+def goes_round(root: QWidget) -> None:
+    """Press Tab and Shift+Tab until each has been everywhere and come back, seen at every stop."""
+    root.activateWindow()
+    assert QTest.qWaitForWindowActive(root)
+    order = [each for each in tab_order(root) if each.window() is root.window()]
+    first = next(each for each in order if not is_one_of_some(each))
+    for forward in (True, False):
+        first.setFocus(Qt.FocusReason.TabFocusReason)
+        reached, has_left = {first}, False
+        for _ in range(len(order) + _MOST_LINKS):
+            here = QApplication.focusWidget()
+            step = Qt.KeyboardModifier.NoModifier if forward else Qt.KeyboardModifier.ShiftModifier
+            QTest.keyClick(here, Qt.Key.Key_Tab if forward else Qt.Key.Key_Backtab, step)
+            reached.add(QApplication.focusWidget())
+            has_left = has_left or QApplication.focusWidget() is not first
+            if has_left and QApplication.focusWidget() is first:
+                break
+        missed = [each for each in order if each not in reached and not is_one_of_some(each)]
+        assert missed == [] and QApplication.focusWidget() is first
+    unseen = []
+    for widget in order if len(order) > 1 else ():
+        order[order[0] is widget].setFocus(Qt.FocusReason.TabFocusReason)
+        without = widget.grab().toImage()
+        widget.setFocus(Qt.FocusReason.TabFocusReason)
+        if widget.grab().toImage() == without:
+            unseen.append(f"{type(widget).__name__} '{widget.accessibleName()}'")
+    assert unseen == []
 
 
 def is_open(widget: QWidget) -> bool:
