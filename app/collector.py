@@ -2,13 +2,22 @@
 
 The collector runs on whichever thread happens to allocate. On a worker it may take Qt or VTK
 objects apart that belong to the GUI thread, which ends in a segmentation fault now and then.
+
+What is freed in small pieces stays with the C library, hundreds of megabytes after a while. GNU's
+gives it back when it is asked to.
 """
 
+import ctypes
 import gc
+import sys
+import time
+from collections.abc import Callable
 
 from PySide6.QtCore import QCoreApplication, QObject, QTimer
 
 _PERIOD_MS = 500
+# Giving 300 MiB back takes 20 ms.
+_GIVES_BACK_EVERY_S = 10.0
 
 
 class Collector(QObject):
@@ -17,6 +26,8 @@ class Collector(QObject):
     def __init__(self, application: QCoreApplication) -> None:
         super().__init__(application)
         self._thresholds = gc.get_threshold()
+        self._give_back = _trim_of_libc()
+        self._gave_back_s = time.monotonic()
         gc.disable()
         timer = QTimer(self, interval=_PERIOD_MS)
         timer.timeout.connect(self._collect)
@@ -34,4 +45,20 @@ class Collector(QObject):
         for generation in (2, 1, 0):
             if gc.get_count()[generation] > self._thresholds[generation]:
                 gc.collect(generation)
+                if generation == 2:
+                    self._trim()
                 return
+
+    def _trim(self) -> None:
+        now = time.monotonic()
+        if self._give_back is not None and now - self._gave_back_s > _GIVES_BACK_EVERY_S:
+            self._gave_back_s = now
+            self._give_back(0)
+
+
+def _trim_of_libc() -> Callable[[int], int] | None:
+    """Return GNU's ``malloc_trim``; None where the C library is another one."""
+    if not sys.platform.startswith("linux"):
+        return None
+    found: Callable[[int], int] | None = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    return found

@@ -44,7 +44,6 @@ class SheetDialog(QDialog):
         self.setWindowTitle("Sheet of reconstructions")
         self.setObjectName("gallery")
         self._controller = controller
-        self._view: View | None = None
         self._which, self._n_across, self._n_seeds = _SELECTED, 2, 0
         self._sheet: Sheet | None = None
         self._sheet_of: View | None = None
@@ -118,7 +117,6 @@ class SheetDialog(QDialog):
         """Show the sheet of a view, painted anew."""
         if view is None:
             return
-        self._view = view
         if not view.state.trials:
             self._which = _TEST
         self._offer()
@@ -147,10 +145,9 @@ class SheetDialog(QDialog):
 
     def paint_sheet(self) -> None:
         """Paint what is chosen, of the view as it is now."""
-        view = self._controller.view or self._view
+        view = self._controller.view
         if view is None:
             return
-        self._view = view
         which, n_seeds, controls = self._which, self._n_seeds, self.controls.isChecked()
         n_across, theme = self._n_across, view.state.theme
 
