@@ -25,6 +25,7 @@ from nsdviewer.state import (
     Unfolding,
     ViewState,
 )
+from nsdviewer.state.checking import is_camera
 
 layers = st.builds(
     LayerChoice,
@@ -67,7 +68,8 @@ states = st.builds(
     trials_as=st.sampled_from(TrialsAs),
     bench=st.sampled_from(BenchRow),
     voxel=st.none() | st.tuples(*[st.integers(0, 80)] * 3),
-    camera=st.just(()) | st.tuples(*[st.floats(-500, 500)] * 10),
+    camera=st.just(())
+    | st.tuples(*[st.floats(-500, 500)] * 9, st.floats(0, 500)).filter(is_camera),
     seed=st.integers(0, 2**31),
     theme=st.sampled_from(Theme),
 )

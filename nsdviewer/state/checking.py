@@ -1,5 +1,6 @@
 """Whether values from a file are of the kinds that a view holds: files are edited by hand."""
 
+import math
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -11,6 +12,7 @@ MOST_CHARACTERS = 20_000
 # Of NSD's eight subjects none saw more than 30,000 trials.
 MOST_TRIALS, MOST_NAMES = 100_000, 256
 MOST_VERTICES = 2_000_000
+_FARTHEST_MM, _LEAST_SINE = 1e6, 1e-6
 
 
 def check_kinds(values: Mapping[str, Any]) -> None:
@@ -88,6 +90,22 @@ def _is_layer(value: Any) -> bool:
     )
 
 
+def is_camera(value: object) -> bool:
+    """Whether `value` is the default camera, or ten numbers of one that sees something.
+
+    See `ViewState.camera`: it looks from one place to another, upwards is not along that line, and
+    its numbers are millimetres that a drawing can hold.
+    """
+    if not isinstance(value, list | tuple) or not value:
+        return isinstance(value, list | tuple)
+    if len(value) != 10 or not all(is_number(n) and abs(n) <= _FARTHEST_MM for n in value):
+        return False
+    ahead = [to - at for at, to in zip(value[:3], value[3:6], strict=True)]
+    (a, b, c), (u, v, w) = ahead, value[6:9]
+    across = math.hypot(b * w - c * v, c * u - a * w, a * v - b * u)
+    return bool(across > _LEAST_SINE * math.hypot(*ahead) * math.hypot(u, v, w) and value[9] >= 0)
+
+
 _TEXT = ("text", _is_text)
 _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(
@@ -101,6 +119,6 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "trials": ("list of trials", _each(_is_whole, MOST_TRIALS)),
     "roi_collections": ("list of names", _each(_is_text, MOST_NAMES)),
     "layers": ("list of layers", _each(_is_layer, MOST_NAMES)),
-    "camera": ("ten numbers", _each(is_number, 10)),
+    "camera": ("ten numbers of a camera that sees something", is_camera),
     "voxel": ("three whole numbers", _is_voxel),
 }  # fmt: skip

@@ -98,6 +98,11 @@ def edited(path: tuple[Any, ...], value: Any) -> dict[str, Any]:
         # No float is as large.
         (("state", "morph"), 10**400),
         (("state", "camera"), [10**400] * 10),
+        (("state", "camera"), [1e300, 0, 0, 0, 0, 0, 0, 0, 1, 90]),
+        (("state", "camera"), [0, 9, 0, 0, 9, 0, 0, 0, 1, 90]),
+        (("state", "camera"), [0, 9, 0, 0, 0, 0, 0, 0, 0, 90]),
+        (("state", "camera"), [0, 9, 0, 0, 0, 0, 0, 1, 0, 90]),
+        (("state", "camera"), [0, 9, 0, 0, 0, 0, 0, 0, 1, -90]),
         (("state", "layers"), [{"source": "concept", "limit": 10**400}]),
         (("state", "scaling"), [["V1", 10**400]]),
         (("state", "reading"), list(range(5000))),
@@ -248,13 +253,14 @@ def test_data_that_differ_are_named_and_those_that_do_not_are_not(mini, tmp_path
 
 def test_a_session_goes_on_from_a_file(mini, tmp_path):
     session = Session(mini.state)
-    for change in ({"concept": "tool"}, {"seed": 4}, {"camera": (1.0,) * 10}):
+    camera = (0.0, -400.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0, 90.0)
+    for change in ({"concept": "tool"}, {"seed": 4}, {"camera": camera}):
         session.update(**change)
     session.undo()
     SessionDocument(session.state, session.history).save(tmp_path / "s.json")
     read = SessionDocument.load(tmp_path / "s.json")
     again = Session(read.state, read.history)
-    assert again.redo() and again.state.camera == (1.0,) * 10 and not again.redo()
+    assert again.redo() and again.state.camera == camera and not again.redo()
     while again.undo():
         pass
     assert again.state == mini.state
