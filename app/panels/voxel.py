@@ -117,10 +117,11 @@ class VoxelPanel(QFrame):
 
     def show_view(self, before: View | None, after: View) -> None:
         self._view = after
-        card = after.card
+        card, theme = after.card, after.state.theme
         if card is None:
+            if before is None:
+                self._clear(after)
             return
-        theme = after.state.theme
         if differs(before, after, "card"):
             i, j, k = card.ijk
             self.heading.setText(f"Voxel {i}, {j}, {k}")
@@ -136,6 +137,17 @@ class VoxelPanel(QFrame):
             self._show_pictures(after)
         if differs(before, after, "card") or state_differs(before, after, "trials", "theme"):
             self.scatter.show_card(card, _marked(after), theme)
+
+    def _clear(self, view: View) -> None:
+        """Show nothing of another subject while this one's card is on its way."""
+        self.heading.setText("Voxel")
+        for label in (self.regions, self.facts, self.reliability):
+            label.setText("")
+            label.setToolTip("")
+        self.words.show_words((), [], "")
+        self.scatter.clear()
+        self.prf.show_field(None, "", view.state.theme)
+        self._show_pictures(view)
 
     def _show_words(self, card: VoxelCard) -> None:
         words = card.words

@@ -79,6 +79,12 @@ class BetaPlot(QWidget):
         self._say()
         self.update()
 
+    def clear(self) -> None:
+        """Show no card."""
+        self._card, self._marked = None, np.zeros(0, np.int64)
+        self.setAccessibleDescription("")
+        self.update()
+
     def set_layout_of(self, layout: BetasAs) -> None:
         """Choose how responses are laid out."""
         self._as = layout

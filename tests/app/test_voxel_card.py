@@ -202,3 +202,13 @@ def test_views_are_written_from_the_window(window: MainWindow, tmp_path: Path) -
     assert window.wait_idle(120)
     assert not window.message.isHidden()
     assert (tmp_path / "file").read_text() == "no folder"
+
+
+def test_nothing_of_another_subject_stays_until_the_card_is_there(window: MainWindow) -> None:
+    panel, view = window.voxel, window.controller.view
+    panel.show_view(None, view)
+    assert panel.scatter.plots() and panel._best_ids
+    panel.show_view(None, view.replace(card=None, card_pictures=()))
+    assert not panel.scatter.plots() and not panel._best_ids and not panel.facts.full_text()
+    panel.show_view(None, view)
+    assert panel.scatter.plots() and panel._best_ids

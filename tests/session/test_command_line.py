@@ -19,11 +19,13 @@ from nsdviewer.session.command_line import (
     figure_command,
     map_command,
 )
+from nsdviewer.session.evidence import MapRequest
+from nsdviewer.session.possible import why_not
 from nsdviewer.state import Hemisphere, Patch, Reading, ViewState
 from nsdviewer.state.assignments import assigned, assignments_of
 from tests.random_states import HOME_FIELDS, random_state, varied_fields
 
-N_STATES = 100
+N_STATES = 120
 
 
 @pytest.fixture(scope="module")
@@ -206,10 +208,22 @@ def test_a_real_shell_draws_what_the_library_draws(states, tmp_path, k):
 @pytest.mark.slow
 @pytest.mark.timeout(7200)
 def test_a_hundred_lines_through_a_real_shell(states, tmp_path):
-    for k, state in enumerate(states):
+    workspace = open_workspace(states[0])
+    drawn = [s for s in states if not why_not(workspace, MapRequest.of(s))][:100]
+    assert len(drawn) == 100
+    for k, state in enumerate(drawn):
         folder = tmp_path / str(k)
         folder.mkdir()
         assert_same_figure(state, folder)
+
+
+def test_a_test_that_cannot_be_made_is_refused_by_the_line_as_by_the_window(states, tmp_path):
+    workspace = open_workspace(states[0])
+    found = ((s, why_not(workspace, MapRequest.of(s))) for s in states)
+    state, why = next(pair for pair in found if pair[1])
+    done = run_in_shell(state, tmp_path / "x.png")
+    assert done.returncode == 1 and why in done.stderr
+    assert not list(tmp_path.iterdir())
 
 
 def assert_same_figure(state: ViewState, folder: Path) -> None:
