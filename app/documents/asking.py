@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtWidgets import QMenu
 
 from app import questions
-from app.documents.documents import KINDS
+from app.documents.documents import OPENED_KINDS
 
 if TYPE_CHECKING:
     from app.window import MainWindow
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def open_document(window: MainWindow) -> None:
     """Ask for a session, a saved view or a figure, and open it."""
-    path = questions.ask_file(window, "Open a session or a saved view", KINDS)
+    path = questions.ask_file(window, "Open a session, a view or a figure", OPENED_KINDS)
     if path is not None:
         window.open(path)
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nsdviewer.session.session_file import SessionDocument
 
 KINDS = "Session (*.json)"
+OPENED_KINDS = "Session, view or figure (*.json *.png *.svg *.pdf *.mp4 *.gif)"
 
 
 @dataclass(frozen=True)

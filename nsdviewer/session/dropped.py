@@ -1,18 +1,20 @@
 """What a path is that a person drops onto the window: told from its header, executing nothing.
 
-Only the beginning of a file is read, and nothing but plain files and folders is opened: a device or a
-pipe would be waited for.
+Only the beginning of a file is read, and of a figure what it bears of nsdviewer. Nothing but plain
+files and folders is opened: a device or a pipe would be waited for.
 """
 
 import os
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 import numpy as np
 
-from nsdviewer.errors import NsdViewerError
+from nsdviewer.errors import NsdViewerError, RequestError
+from nsdviewer.rendering.figure_notes import NOTED_SUFFIXES, read_noted
 from nsdviewer.state import DocumentKind, read_document
 
 
@@ -57,6 +59,8 @@ _PICTURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"RIFF"
 _CURV, _MESHES = b"\xff\xff\xff", (b"\xff\xff\xfe", b"\xff\xff\xfd")
 # Loaded with scale and mask, a map of this size takes some gigabytes.
 _MOST_VALUES = 400_000_000
+# A larger one is opened by name; many files may be dropped at once.
+_MOST_FIGURE_BYTES = 1 << 26
 _LEVELS_UP, _LEVELS_DOWN, _MOST_ENTRIES = 8, 2, 500
 _OTHERS = {
     ".mat": "MATLAB file", ".hdf5": "HDF5 file", ".h5": "HDF5 file", ".csv": "table",
@@ -182,7 +186,11 @@ def _classify_file(path: Path) -> Dropped:
         return _classify_map(path, start)
     if name.endswith(".safetensors"):
         return _classify_model(path)
-    if name.endswith((".png", ".svg", ".pdf")) and _is_document(path.with_suffix(".json")):
+    if name.endswith(NOTED_SUFFIXES) and path.stat().st_size <= _MOST_FIGURE_BYTES:
+        with suppress(RequestError):
+            kind, _ = read_noted(path)
+            return Dropped(path, DroppedKind.DOCUMENT, document=kind)
+    if name.endswith(NOTED_SUFFIXES) and _is_document(path.with_suffix(".json")):
         beside = path.with_suffix(".json").name
         return _refused(
             path, f"{path.name} is a drawing; drop {beside} beside it to open the same."

@@ -15,6 +15,7 @@ from typing import Any, Self
 
 from nsdviewer.errors import RequestError
 from nsdviewer.files import write_json
+from nsdviewer.rendering.figure_notes import NOTED_SUFFIXES, read_noted
 from nsdviewer.state import DocumentKind, Page, ViewState, read_document
 from nsdviewer.state.checking import limited
 from nsdviewer.state.documents import MOST_BYTES, require_version
@@ -177,12 +178,15 @@ class SessionDocument:
     def load(cls, path: Path) -> Self:
         """Read a session, a saved view or a composed figure, whose page is then among the extras.
 
+        A figure that nsdviewer wrote is read by what it bears.
+
         Raises
         ------
         RequestError
             If the file is none of them, or cannot be read.
         """
-        kind, document = read_document(path)
+        is_figure = path.suffix.lower() in NOTED_SUFFIXES
+        kind, document = read_noted(path) if is_figure else read_document(path)
         if kind is DocumentKind.SESSION:
             return cls.from_dict(document)
         if kind is DocumentKind.PAGE:

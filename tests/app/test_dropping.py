@@ -1,5 +1,6 @@
 """What is dropped on the window is used, or refused in one sentence, and nothing waits for it."""
 
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,13 @@ import numpy as np
 import pytest
 
 pytest.importorskip("PySide6")
+from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QApplication
 
+from app.documents.dialogs import TrustDialog
 from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.session import Session
@@ -128,6 +132,25 @@ def test_a_root_is_found_and_opened_with_what_is_dropped_beside_it(
     assert state.layers[-1].source == f"file:{tmp_path / 'beside.nii'}"
     assert window.wait_idle(60)
     assert any("is assumed" in notice for notice in window.scene().notices)
+
+
+def test_a_figure_is_opened_as_the_view_that_it_shows(
+    window: MainWindow, mini, tmp_path: Path
+) -> None:
+    note = PngInfo()
+    note.add_text("Description", json.dumps(mini.state.replace(concept="a red fish").to_dict()))
+    Image.new("RGB", (8, 8)).save(tmp_path / "figure é.png", pnginfo=note)
+    drop(window, tmp_path / "figure é.png")
+    assert window.controller.view.state.concept == "a red fish" and not said(window)
+    strange = mini.state.replace(root=str(tmp_path / "elsewhere")).to_dict()
+    note = PngInfo()
+    note.add_text("Description", json.dumps(strange))
+    Image.new("RGB", (8, 8)).save(tmp_path / "strange.png", pnginfo=note)
+    drop(window, tmp_path / "strange.png")
+    dialog = window.findChild(TrustDialog)
+    assert dialog.list.topLevelItem(0).toolTip(1) == str(tmp_path / "elsewhere")
+    dialog.reject()
+    assert window.controller.view.state.concept == "a red fish"
 
 
 def test_the_veil_says_what_a_drop_does_and_goes_with_the_drag(

@@ -14,6 +14,7 @@ from nsdviewer.errors import Cancelled, DataWarning, RequestError
 from nsdviewer.rendering.figure_notes import read_noted
 from nsdviewer.rendering.page import PageDrawing, panel_boxes, require_writable, write_page
 from nsdviewer.rendering.page_panels import Pictures
+from nsdviewer.session.dropped import DroppedKind, classify
 from nsdviewer.session.page_export import (
     Workspaces,
     draw_panel_picture,
@@ -22,6 +23,7 @@ from nsdviewer.session.page_export import (
     export_page,
 )
 from nsdviewer.session.page_presets import view_from
+from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import CONCEPT, DocumentKind, LayerChoice, Page, Panel, PanelKind, Theme
 from tests.conftest import Subject
 from tests.figure_files import (
@@ -157,6 +159,17 @@ def test_the_page_is_in_its_own_file(files: dict[str, Path], page: Page) -> None
         assert all(len(f) == 16 for f in one["data"]["fingerprints"].values())
         text = path.read_bytes()
         assert b"CreationDate" not in text and b"dc:date" not in text
+
+
+def test_a_figure_without_its_json_is_opened_by_what_it_bears(
+    files: dict[str, Path], page: Page, tmp_path: Path
+) -> None:
+    for suffix, path in files.items():
+        alone = shutil.copy(path, tmp_path / f"sent by mail{suffix}")
+        dropped = classify(alone)
+        assert (dropped.kind, dropped.document) == (DroppedKind.DOCUMENT, DocumentKind.PAGE)
+        read = SessionDocument.load(alone)
+        assert read.state == page.state and Page.from_dict(read.extras["page"]) == page
 
 
 def test_the_same_page_is_the_same_file(
