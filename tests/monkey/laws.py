@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QApplication
 
+from app.waiting import wait_until
 from app.window import MainWindow
 
 if TYPE_CHECKING:
@@ -58,12 +59,12 @@ def _about_trials(window: MainWindow, state: ViewState) -> list[str]:
     return []
 
 
-def undo_all(window: MainWindow, timeout_s: float = 60.0) -> tuple[ViewState, int]:
+def undo_all(window: MainWindow, timeout_s: float = 300.0) -> tuple[ViewState, int]:
     """Undo until nothing is left to undo; returns the state there and the number of steps."""
     return _go(window, forward=False, timeout_s=timeout_s)
 
 
-def redo_all(window: MainWindow, timeout_s: float = 60.0) -> tuple[ViewState, int]:
+def redo_all(window: MainWindow, timeout_s: float = 300.0) -> tuple[ViewState, int]:
     """Redo until nothing is left to redo; returns the state there and the number of steps."""
     return _go(window, forward=True, timeout_s=timeout_s)
 
@@ -75,12 +76,15 @@ def _go(window: MainWindow, forward: bool, timeout_s: float) -> tuple[ViewState,
         history, before = session.history, session.state
         if (history.forward(before) if forward else history.back(before)) is None:
             return before, n_steps
-        window.commands["edit.redo" if forward else "edit.undo"].trigger()
+        action = window.commands["edit.redo" if forward else "edit.undo"]
+        # The menus follow what is shown after a moment.
+        assert wait_until(action.isEnabled, 5), f"{action.text()!r} cannot be chosen"
+        action.trigger()
         QApplication.processEvents()
         session = window.controller.session
         if session is not None and session.history is history:
             # Other data are opened first.
-            assert window.wait_idle(timeout_s)
+            assert window.wait_idle(timeout_s), "other data do not open"
             session = window.controller.session
             assert session is not None and session.history is not history, "undo does not move"
     raise AssertionError(f"more than {_MOST_STEPS} steps to undo")

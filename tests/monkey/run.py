@@ -124,7 +124,10 @@ class Run(QObject):
             if self._monkey.leave() or self._depth:
                 self._next(5)
                 return
-            self._pause(number)
+            try:
+                self._pause(number)
+            except AssertionError as error:
+                self._faults.note(f"in the pause before action {number}: {error}")
             if self._faults.found:
                 self._end()
                 return
