@@ -65,7 +65,7 @@ endif
 lint: $(READY) ## style, types and the arrows between the packages
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
+	$(BIN)/mypy --num-workers auto
 	$(BIN)/lint-imports
 
 test: lint ## lint, then every test that is not marked slow

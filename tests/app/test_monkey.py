@@ -44,6 +44,7 @@ def test_a_monkey_finds_nothing(application: QApplication, first: ViewState, tmp
     assert [str(gap) for gap in heart.gaps if gap.own_s > 2.0] == []
 
 
+@pytest.mark.slow  # test_sessions does the same with changes of the state
 def test_undo_after_200_random_commands_is_the_first_state(
     application: QApplication, first: ViewState, tmp_path: Path
 ):
