@@ -121,7 +121,7 @@ def test_killed_resumed_cancelled_resumed_done(store, mini_root):
 def test_what_is_cancelled_leaves_no_half_files(store, tmp_path):
     place = tmp_path / "out put ü"
     place.mkdir()
-    job = store.start("simulate", ("simulate", "sim", "--preset", "full"), place)
+    job = store.start("simulate", ("simulate", "sim", "--preset", "demo"), place)
     assert working(store, job.id).fraction > 0 and list(place.iterdir())
     store.cancel(job.id)
     assert wait(store, job.id, 60).stage is JobStage.CANCELLED

@@ -12,8 +12,6 @@ from app.window import MainWindow
 if TYPE_CHECKING:
     from nsdviewer.state import ViewState
 
-_MOST_STEPS = 5000
-
 
 def disagreements(window: MainWindow) -> list[str]:
     """Return where state and panels of a window at rest do not say the same."""
@@ -64,18 +62,23 @@ def undo_all(window: MainWindow, timeout_s: float = 300.0) -> tuple[ViewState, i
     return _go(window, forward=False, timeout_s=timeout_s)
 
 
-def redo_all(window: MainWindow, timeout_s: float = 300.0) -> tuple[ViewState, int]:
-    """Redo until nothing is left to redo; returns the state there and the number of steps."""
-    return _go(window, forward=True, timeout_s=timeout_s)
+def redo(window: MainWindow, n_steps: int, timeout_s: float = 300.0) -> ViewState:
+    """Redo so many steps, as far as there are any; returns the state there."""
+    return _go(window, forward=True, timeout_s=timeout_s, most=n_steps)[0]
 
 
-def _go(window: MainWindow, forward: bool, timeout_s: float) -> tuple[ViewState, int]:
-    for n_steps in range(_MOST_STEPS):
+def _go(
+    window: MainWindow, forward: bool, timeout_s: float, most: int = -1
+) -> tuple[ViewState, int]:
+    n_steps = 0
+    while True:
         session = window.controller.session
         assert session is not None
         history, before = session.history, session.state
-        if (history.forward(before) if forward else history.back(before)) is None:
+        found = history.forward(before) if forward else history.back(before)
+        if found is None or n_steps == most:
             return before, n_steps
+        n_steps += 1
         action = window.commands["edit.redo" if forward else "edit.undo"]
         # The menus follow what is shown after a moment.
         assert wait_until(action.isEnabled, 5), f"{action.text()!r} cannot be chosen"
@@ -87,4 +90,3 @@ def _go(window: MainWindow, forward: bool, timeout_s: float) -> tuple[ViewState,
             assert window.wait_idle(timeout_s), "other data do not open"
             session = window.controller.session
             assert session is not None and session.history is not history, "undo does not move"
-    raise AssertionError(f"more than {_MOST_STEPS} steps to undo")
