@@ -232,10 +232,11 @@ class Previews(QObject):
         n_bytes = sum(image.sizeInBytes() for _, image in self._pictures.values())
         for old in [each for each in self._pictures if each not in shown]:
             if n_bytes <= _MOST_BYTES:
-                return
+                break
             n_bytes -= self._pictures.pop(old)[1].sizeInBytes()
-            if all(old.content != each.content for each in shown):
-                self._latest.pop(old.content, None)
+        known = {each.content for each in (*shown, *self._pictures)}
+        for content in [each for each in self._latest if each not in known]:
+            del self._latest[content]
 
     def _settle(self) -> None:
         self._running, self._ticket = None, None

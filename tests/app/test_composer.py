@@ -398,6 +398,15 @@ def test_one_page_holds_two_concepts_and_what_the_window_shows(main, composer):
     main.request(morph=1.0, hemispheres=Sides.BOTH)
 
 
+@NEEDS_SCREEN
+def test_pictures_that_nobody_sees_are_not_kept_when_all_is_drawn_again(main, composer):
+    composer.draw_again()
+    assert main.wait_idle(120)
+    previews = composer.previews
+    assert all(previews.of(k).is_current for k in range(len(composer.editor.page.panels)))
+    assert set(previews._latest) == {wanted.content for wanted in previews._wanted}
+
+
 def test_a_drag_moves_once_snaps_and_never_leaves_the_page(main, composer):
     editor = composer.editor
     composer.canvas.snaps = True
