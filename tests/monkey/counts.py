@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 from collections import Counter
 from dataclasses import dataclass, field
@@ -38,6 +39,7 @@ class Sample:
     threads: int
     resident_mib: float
     types: Counter[str] = field(repr=False)
+    libraries: frozenset[str] = field(repr=False)
 
 
 def take(n_actions: int) -> Sample:
@@ -60,6 +62,7 @@ def take(n_actions: int) -> Sample:
         threads=threading.active_count(),
         resident_mib=process.memory_info().rss / 2**20,
         types=qt + python,
+        libraries=frozenset(name.partition(".")[0] for name in [*sys.modules]),
     )
 
 
@@ -117,3 +120,8 @@ def growing_types(samples: list[Sample], n: int = 16) -> list[str]:
     before, after = samples[len(samples) // 2], samples[-1]
     more = Counter({t: k - before.types[t] for t, k in after.types.items()})
     return [f"{name} {more_by:+d}" for name, more_by in more.most_common(n) if more_by > 0]
+
+
+def late_libraries(samples: list[Sample]) -> list[str]:
+    """Return the libraries that were loaded since half time: a step in the counts, once."""
+    return sorted(samples[-1].libraries - samples[len(samples) // 2].libraries)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 
 from PySide6.QtCore import QObject, Slot
@@ -83,6 +84,7 @@ def world(
         window.show()
         assert window.wait_idle(180), "the window does not come to rest"
         if warms_up:
+            import_module("app.plots")
             for name in _MADE_ONCE:
                 window.commands[name].trigger()
                 window.wait_idle(60)
