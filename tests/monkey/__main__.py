@@ -96,7 +96,8 @@ def _run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "n_opened": report.n_opened,
         "gaps": [{k: v for k, v in asdict(g).items() if k != "stacks"} for g in heart.gaps],
         "samples": [
-            {k: v for k, v in asdict(s).items() if k not in ("types", "libraries")} for s in report.samples
+            {k: v for k, v in asdict(s).items() if k not in ("types", "libraries")}
+            for s in report.samples
         ],
         "missed": missed,
     }  # fmt: skip
