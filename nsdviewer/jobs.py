@@ -195,6 +195,8 @@ class Worker:
     def _loop(self) -> None:
         while (job := self._queue.get()) is not None:
             self._run(job)
+            # A thread that waits for the next one would hold on to all the data of the last.
+            del job
 
     def _run(self, job: Job) -> None:
         try:

@@ -1,9 +1,11 @@
 """Laws of the worker: the newest request wins, a cancelled one stops, results come home."""
 
+import gc
 import io
 import queue
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -119,3 +121,19 @@ def test_a_stream_that_is_no_terminal_gets_few_lines() -> None:
         progress.report(k / 1000, "working")
     progress.report(1.0, "done")
     assert stream.getvalue().splitlines() == ["  0% working", "100% done"]
+
+
+def test_a_worker_that_waits_holds_on_to_nothing(worker: Worker, home: Home) -> None:
+    class Data:
+        """What a job works on."""
+
+    def submit() -> "weakref.ref[Data]":
+        data = Data()
+        worker.submit(Job("map", lambda _: id(data), lambda _: None, lambda _: None))
+        return weakref.ref(data)
+
+    held = submit()
+    home.run(until=lambda: worker.idle)
+    home.run(0.2, until=lambda: held() is None)
+    gc.collect()
+    assert held() is None
