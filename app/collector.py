@@ -45,11 +45,12 @@ class Collector(QObject):
         for generation in (2, 1, 0):
             if gc.get_count()[generation] > self._thresholds[generation]:
                 gc.collect(generation)
-                if generation == 2:
+                if generation:
                     self._trim()
                 return
 
     def _trim(self) -> None:
+        # With the younger generations too, which comes every few seconds in a window at work.
         now = time.monotonic()
         if self._give_back is not None and now - self._gave_back_s > _GIVES_BACK_EVERY_S:
             self._gave_back_s = now
