@@ -39,7 +39,7 @@ class Sample:
     threads: int
     resident_mib: float
     types: Counter[str] = field(repr=False)
-    libraries: frozenset[str] = field(repr=False)
+    libraries: frozenset[str] = field(default=frozenset(), repr=False)
 
 
 def take(n_actions: int) -> Sample:

@@ -229,6 +229,10 @@ class Run(QObject):
 
     def _let_go(self, window: MainWindow) -> None:
         if shiboken6.isValid(window):
+            # Of jobs that still run it would ask what is to become of them.
+            jobs = window.desk.jobs
+            jobs.stop(jobs.running_own)
+            jobs._own.clear()
             window.close()
             window.deleteLater()
 
