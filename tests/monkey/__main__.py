@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QApplication
 
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.session.demo import first_state, simulate_subjects
-from tests.monkey.counts import growing_types, late_libraries, trends
+from tests.monkey.counts import growing_files, growing_types, late_libraries, trends
 from tests.monkey.heartbeat import Gap
 from tests.monkey.world import world
 
@@ -86,6 +86,7 @@ def _run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
             if not trend.is_flat:
                 missed.append(f"grows: {trend}")
         print("more at the end than at half time: " + ", ".join(growing_types(report.samples)))
+        print("open besides: " + (", ".join(growing_files(report.samples)) or "nothing"))
         print("loaded since: " + (", ".join(late_libraries(report.samples)) or "nothing"))
     return {
         "seed": asked.seed,
@@ -96,7 +97,7 @@ def _run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
         "n_opened": report.n_opened,
         "gaps": [{k: v for k, v in asdict(g).items() if k != "stacks"} for g in heart.gaps],
         "samples": [
-            {k: v for k, v in asdict(s).items() if k not in ("types", "libraries")}
+            {k: v for k, v in asdict(s).items() if k not in ("types", "open_files", "libraries")}
             for s in report.samples
         ],
         "missed": missed,

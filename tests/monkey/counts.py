@@ -6,7 +6,9 @@ import gc
 import sys
 import threading
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -39,6 +41,7 @@ class Sample:
     threads: int
     resident_mib: float
     types: Counter[str] = field(repr=False)
+    open_files: Counter[str] = field(default_factory=Counter, repr=False)
     libraries: frozenset[str] = field(default=frozenset(), repr=False)
 
 
@@ -62,8 +65,18 @@ def take(n_actions: int) -> Sample:
         threads=threading.active_count(),
         resident_mib=process.memory_info().rss / 2**20,
         types=qt + python,
+        open_files=_open_files(),
         libraries=frozenset(name.partition(".")[0] for name in [*sys.modules]),
     )
+
+
+def _open_files() -> Counter[str]:
+    """Count open files, pipes and sockets by their name, where the system has a list of them."""
+    found: Counter[str] = Counter()
+    for each in Path("/proc/self/fd").glob("*"):
+        with suppress(OSError):
+            found[str(each.readlink()).partition(":[")[0]] += 1
+    return found
 
 
 def _qt_types(application: QApplication) -> Counter[str]:
@@ -118,7 +131,16 @@ def trends(samples: list[Sample]) -> list[Trend]:
 def growing_types(samples: list[Sample], n: int = 16) -> list[str]:
     """Return the types, of Python and Qt, that have grown most since half time."""
     before, after = samples[len(samples) // 2], samples[-1]
-    more = Counter({t: k - before.types[t] for t, k in after.types.items()})
+    return _more(before.types, after.types, n)
+
+
+def growing_files(samples: list[Sample], n: int = 8) -> list[str]:
+    """Return the open files that have become more since half time."""
+    return _more(samples[len(samples) // 2].open_files, samples[-1].open_files, n)
+
+
+def _more(before: Counter[str], after: Counter[str], n: int) -> list[str]:
+    more = Counter({name: k - before[name] for name, k in after.items()})
     return [f"{name} {more_by:+d}" for name, more_by in more.most_common(n) if more_by > 0]
 
 

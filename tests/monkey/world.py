@@ -31,6 +31,9 @@ _MADE_ONCE = (
     "layers.list", "bench.controls", "lesion.show", "trials.table",
 )  # fmt: skip
 
+# Likewise what is imported when it is needed first: charts, and what writes films.
+_LOADED_LATE = ("app.plots", "nsdviewer.rendering.turntable", "av")
+
 
 class _Browser(QObject):
     """Takes the addresses that the window would open in a browser or a file manager."""
@@ -84,7 +87,8 @@ def world(
         window.show()
         assert window.wait_idle(180), "the window does not come to rest"
         if warms_up:
-            import_module("app.plots")
+            for library in _LOADED_LATE:
+                import_module(library)
             for name in _MADE_ONCE:
                 window.commands[name].trigger()
                 window.wait_idle(60)
