@@ -41,6 +41,9 @@ class Coming:
         What to say once it is open.
     done
         Called with whether it was opened, once that is known.
+    as_written
+        The document before places were put in it where its data moved earlier on; None where that
+        is itself.
     """
 
     document: SessionDocument
@@ -50,6 +53,7 @@ class Coming:
     may_ask: bool = True
     notes: tuple[str, ...] = ()
     done: Callable[[bool], object] = lambda _: None
+    as_written: SessionDocument | None = None
 
 
 class Arrivals(QObject):
@@ -137,7 +141,8 @@ class Arrivals(QObject):
         except NsdViewerError as error:
             self._refuse(str(error))
             return
-        coming = self._coming = replace(coming, document=document)
+        as_written = coming.document if document != coming.document else None
+        coming = self._coming = replace(coming, document=document, as_written=as_written)
         if not strange:
             self._load(coming)
             return
@@ -168,6 +173,11 @@ class Arrivals(QObject):
 
     def _miss(self, coming: Coming, missing: tuple[NamedPath, ...]) -> None:
         """Ask where missing data are; what is missing then is left out."""
+        settings, first = self._window.settings, coming.as_written
+        if first is not None and (coming.is_ours or not settings.strange(first.named_paths())):
+            # What had moved may have been moved back.
+            self._load(replace(coming, document=first, as_written=None))
+            return
         roots = [each for each in missing if each.use is PathUse.ROOT]
         if coming.may_ask:
             dialog = RelocateDialog(self._window, coming.name, missing)
@@ -189,7 +199,7 @@ class Arrivals(QObject):
         if left_out:
             names = ", ".join(Path(path).name for path in left_out)
             notes = (*notes, f"{coming.name} is open without {names}, which is not there.")
-        self._load(replace(coming, document=document, may_ask=False, notes=notes))
+        self._load(replace(coming, document=document, as_written=None, may_ask=False, notes=notes))
 
     def give_up(self) -> None:
         """Have what is on its way not come."""

@@ -316,6 +316,9 @@ def test_data_that_moved_are_asked_for_once(window, shared, elsewhere, tmp_path)
     window.controller.session.update(seed=9)
     window.open(file)
     assert comes_to(window, state.replace(root=str(there)))
+    there.rename(elsewhere)
+    window.open(file)
+    assert comes_to(window, state), "what was moved back is asked about"
 
 
 def test_other_data_are_said_and_shown(window, tmp_path):
