@@ -1,6 +1,7 @@
 """Documents in the metadata of figures: whoever has only the figure can make it again."""
 
 import json
+import logging
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,8 @@ from nsdviewer.errors import RequestError
 from nsdviewer.state.documents import MOST_BYTES, DocumentKind
 
 _MOST_FIGURE_BYTES = 1 << 30
+# What a damaged PDF lacks is said by one sentence, not line by line on the terminal.
+logging.getLogger("pypdf").addHandler(logging.NullHandler())
 _DESCRIPTION = "{http://purl.org/dc/elements/1.1/}description"
 
 

@@ -1,5 +1,7 @@
 """`nsdviewer figure` with pages, figures and films."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -100,3 +102,12 @@ def test_faults_are_one_sentence(
     assert last.startswith("nsdviewer: ") and why in last and "Traceback" not in said
     assert not [path for name in ("x", "page", "session") for path in folder.glob(f"{name}.[!j]*")]
     assert all(path.read_bytes() == content for path, content in kept.items())
+
+
+def test_a_damaged_pdf_is_one_line_of_a_terminal(tmp_path: Path) -> None:
+    # In a process of its own: what a library logs is caught by the test runner in this one.
+    file = tmp_path / "cut.pdf"
+    file.write_bytes(b"%PDF-1.4\n1 0 obj\n<<>>\nendobj\ntrailer <</Root 1 0 R>>\nstartxref\n9\n")
+    words = [sys.executable, "-m", "nsdviewer", "figure", str(file), "-o", str(tmp_path / "x.png")]
+    ended = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1 and len(ended.stderr.splitlines()) == 1, ended.stderr
