@@ -165,12 +165,12 @@ def choose_colours(window: MainWindow) -> None:
 def choose_saved_concept(window: MainWindow) -> None:
     memory = window.header.box.menu.memory
     saved = [
-        entry(f"{name}: {text}", lambda t=text: window.controller.type_concept(t, at_once=True),
+        entry(f"{name}: {text}", lambda t=text: window.controller.typed.type(t, at_once=True),
               group="saved")
         for name, text in memory.saved.items()
     ]  # fmt: skip
     recent = [
-        entry(text, lambda t=text: window.controller.type_concept(t, at_once=True), group="recent")
+        entry(text, lambda t=text: window.controller.typed.type(t, at_once=True), group="recent")
         for text in memory.history
     ]
     choose(window, "Concepts", [*saved, *recent])

@@ -7,13 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.documents.openings import Openings
 from app.export.drawing_process import DrawingProcess
 from app.results import OPENING, RESULTS, Result
 from app.tasks import Lane, OnError, Tasks
 from app.trial_list.thumbnail_reading import FoundThumbnails, read_thumbnails
+from app.typed_concept import TypedConcept
 from app.view import View
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.jobs import Ticket
@@ -43,8 +44,6 @@ class Controller(QObject):
     # What is open gives way to another session, and is whole for the last time.
     sessionEnds = Signal()
     sessionBegan = Signal()
-    # What was being typed as the concept is dropped, and has not become it.
-    typingLeft = Signal()
     failed = Signal(str, str)
     thumbnailsReady = Signal(object)
     exported = Signal(object)
@@ -62,10 +61,9 @@ class Controller(QObject):
         # Those that the opening still waits for, step by step; see `OPENING`.
         self._steps: list[set[str]] = []
         self.openings = Openings(self)
-        # None where nothing is being typed.
-        self._concept_text: str | None = None
-        self._concept_timer = QTimer(self, singleShot=True, interval=150)
-        self._concept_timer.timeout.connect(self._submit_concept)
+        self.typed = TypedConcept(self._try_concept, self)
+        self.typed.judged.connect(lambda fault: self._update(concept_error=fault))
+        self.typed.accepted.connect(lambda text: self.request({"concept": text}))
 
     # --- what may be asked -------------------------------------------------------------------
 
@@ -107,22 +105,14 @@ class Controller(QObject):
 
     def step(self, forward: bool) -> None:
         """Undo or redo; a step to other data is taken once they are open."""
-        self._leave_typing()
+        if self.session is not None:
+            self.typed.leave(self.session.state.concept)
         self.openings.step(forward)
 
     def watch(self, name: str, in_sight: bool) -> None:
         """Note whether a panel is in sight whose results nobody else shows."""
         self._watched = self._watched | {name} if in_sight else self._watched - {name}
         self._update(watched=self._watched)
-
-    def type_concept(self, text: str, at_once: bool = False) -> None:
-        """Try `text` as the concept once typing pauses, or at once."""
-        self._concept_text = text.strip()
-        if at_once:
-            self._concept_timer.stop()
-            self._submit_concept()
-        else:
-            self._concept_timer.start()
 
     def want_thumbnails(self, nsd_ids: NDArray[np.int64]) -> None:
         if self.view is None:
@@ -156,7 +146,7 @@ class Controller(QObject):
     @property
     def idle(self) -> bool:
         """Whether nothing is under way."""
-        return not self._concept_timer.isActive() and self.tasks.idle
+        return not self.typed.waits and self.tasks.idle
 
     # --- opening -----------------------------------------------------------------------------
 
@@ -189,7 +179,7 @@ class Controller(QObject):
         if not goes_on:
             self.sessionBegan.emit()
         self.viewChanged.emit(before, self.view)
-        self._leave_typing()
+        self.typed.leave(session.state.concept)
         if opened.why_not:
             first = opened.why_not.split(". ")[0].removesuffix(".")
             self.failed.emit(f"Not everything can be decoded here. {first}.", opened.why_not)
@@ -304,36 +294,27 @@ class Controller(QObject):
             lambda _: self.attempt(lambda session: session.update(**changes)),
         )
 
-    def _leave_typing(self) -> None:
-        """Drop what is being typed: it belongs to the state that is left."""
-        self._concept_timer.stop()
-        text, self._concept_text = self._concept_text, None
-        if text is None or self.session is None or text == self.session.state.concept:
+    def _try_concept(
+        self, text: str, accept: Callable[[], None], refuse: Callable[[str], None]
+    ) -> None:
+        """Find out whether `text` is a concept, untested: a test takes longer than a letter."""
+        view = self.view
+        if view is None:
             return
-        self._update(concept_error="")
-        self.typingLeft.emit()
+        state = view.state.replace(concept=text, statistic="none")
 
-    def _submit_concept(self) -> None:
-        text = self._concept_text
-        if self.view is None or text is None:
-            return
-        composer = self.view.composer
-        # What is typed is tried untested: a test takes longer than a letter.
-        state = self.view.state.replace(concept=text, statistic="none")
-
-        def accept(_: object) -> None:
-            if text != self._concept_text:
-                return
-            self._concept_text = None
-            self._update(concept_error="")
-            self.request({"concept": text})
+        def fail(error: BaseException) -> None:
+            if isinstance(error, NsdViewerError):
+                refuse(str(error))
+            else:
+                self.tasks.fail("concept", error)
 
         self._submit(
             Lane.QUICK,
             "concept",
-            lambda _: import_module("app.workers.statistics").try_concept(composer, state),
-            accept,
-            self._inline("concept", "concept_error"),
+            lambda _: import_module("app.workers.statistics").try_concept(view.composer, state),
+            lambda _: accept(),
+            fail,
         )
 
     # --- helpers -----------------------------------------------------------------------------
@@ -354,17 +335,6 @@ class Controller(QObject):
                 on_result(result)
 
         self.tasks.submit(lane, kind, run, done, on_error)
-
-    def _inline(self, kind: str, field: str) -> OnError:
-        """Return a handler that says a concept's fault beside its box."""
-
-        def fail(error: BaseException) -> None:
-            if isinstance(error, NsdViewerError):
-                self._update(**{field: str(error)})
-            else:
-                self.tasks.fail(kind, error)
-
-        return fail
 
     def attempt(self, change: Callable[[Session], object]) -> None:
         """Change the session; what is impossible is said, and the session stays as it was."""

@@ -37,9 +37,9 @@ def _connect_panels(window: MainWindow) -> None:
     for panel in window.panels.values():
         panel.wanted.connect(controller.request)
     window.trials.thumbnailsWanted.connect(controller.want_thumbnails)
-    window.header.conceptTyped.connect(controller.type_concept)
-    window.header.conceptMoved.connect(lambda text: controller.type_concept(text, at_once=True))
-    controller.typingLeft.connect(window.header.box.leave_typing)
+    window.header.conceptTyped.connect(controller.typed.type)
+    window.header.conceptMoved.connect(lambda text: controller.typed.type(text, at_once=True))
+    controller.typed.left.connect(window.header.box.leave_typing)
     window.header.use_memory(ConceptMemory(window.settings))
     window.header.figureWanted.connect(lambda: asking.ask_figure(window))
     window.cortex.vertexClicked.connect(window.go_to_vertex)

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from app.cortex.offscreen import OffscreenPlotter
 from app.cortex.orbit import enlarged, shifted, turned
 from app.cortex.picking import Projected, picture_to_mm, project, vertex_under, vertices_within
-from app.cortex.views import StandardView, camera_from, fitted, following, shown_points
+from app.cortex.viewpoint import Viewpoint
 from app.style import palette_of
 from app.widgets import ShowsFocus
 from nsdviewer.rendering.brain3d import LABEL_PX, BrainDrawing
@@ -32,6 +32,7 @@ from nsdviewer.state.history import AMENDS
 
 if TYPE_CHECKING:
     from app.cortex.software import SoftwareCanvas
+    from app.cortex.views import StandardView
     from nsdviewer.rendering.scene import Scene
     from nsdviewer.state import Camera, Hemisphere
 
@@ -102,10 +103,7 @@ class BrainView(ShowsFocus, QWidget):
         self._cursor_actor: Any = None
         self._pressed: QPointF | None = None
         self._dragged = QPointF()
-        self._default_camera = True
-        self._standard: tuple[StandardView, float] | None = None
-        # The standard view that is shown, as long as nobody turns it.
-        self._standing: StandardView | None = None
+        self._viewpoint = Viewpoint(lambda: (self.width(), self.height()))
         self._projected: tuple[tuple[Any, ...], tuple[Projected, ...]] | None = None
         self._hovered = QPointF()
         self._wheel = QTimer(self, singleShot=True, interval=250)
@@ -141,10 +139,16 @@ class BrainView(ShowsFocus, QWidget):
             Whether that was for the shape before, so that the camera goes along with the cortex.
         """
         before, self._scene = self._scene, scene
+        placed: Camera = ()
         # Where only colours differ the camera stays, which a person may be turning.
-        placed = (
-            () if _has_shape_of(before, scene) else self._camera_for(before, scene, camera, follow)
-        )
+        if not _has_shape_of(before, scene):
+            marked = self._drawn_at(), self._position(self._cursor)
+            found = self._viewpoint.of(
+                scene, before if follow else None, camera, self.seen_from(), marked
+            )
+            placed = found.camera
+            if found.went_along:
+                QTimer.singleShot(0, self._say_followed)
         self._drawing.draw(replace(scene, camera=placed))
         self._place_cursor(cursor)
         self.redraw()
@@ -173,25 +177,25 @@ class BrainView(ShowsFocus, QWidget):
 
     def show_camera(self, camera: Camera, is_default: bool) -> None:
         """Place the camera."""
-        self._default_camera = is_default
+        self._viewpoint.is_default = is_default
         if is_default or not np.allclose(camera, self._drawing.camera(), atol=1e-3):
-            self._standing = None
-        wanted = self._fitted(camera) if is_default else camera
+            self._viewpoint.leave()
+        wanted = self._viewpoint.fitted(camera, self._scene) if is_default else camera
         if not np.allclose(wanted, self._drawing.camera(), atol=1e-3):
             self._drawing.set_camera(wanted)
             self.redraw()
 
     def look_from(self, view: StandardView, morph: float) -> None:
         """Look from a standard direction once the cortex is drawn with its sides in this shape."""
-        self._standard = (view, morph)
-        if self._scene is not None and self._awaits(self._scene):
-            self._drawing.set_camera(self._standard_camera(self._scene))
+        self._viewpoint.ask(view, morph)
+        if self._scene is not None and self._viewpoint.is_asked_for(self._scene):
+            self._drawing.set_camera(self._viewpoint.standard(self._scene, self.seen_from()))
             self._say_camera()
             self.redraw()
 
     def forget_asked(self) -> None:
         """Give up a standard view whose shape is not drawn yet, and that was shown last."""
-        self._standard = self._standing = None
+        self._viewpoint.forget()
 
     # --- read back ---------------------------------------------------------------------------
 
@@ -201,10 +205,9 @@ class BrainView(ShowsFocus, QWidget):
 
     def cursor_position(self) -> DrawnCursor | None:
         """Return where the cursor is drawn; None where none is."""
-        actor, scene = self._cursor_actor, self._scene
-        if actor is None or scene is None or not actor.GetVisibility():
+        at, scene = self._drawn_at(), self._scene
+        if at is None or scene is None:
             return None
-        at = np.array(actor.GetCenter())
         found = []
         for one in scene.hemispheres:
             beside = np.linalg.norm(one.vertices - at, axis=1)
@@ -233,64 +236,18 @@ class BrainView(ShowsFocus, QWidget):
 
     # --- the camera --------------------------------------------------------------------------
 
-    def _camera_for(
-        self, before: Scene | None, scene: Scene, camera: Camera, follow: bool
-    ) -> Camera:
-        """Return the camera for a scene of another shape: fitted, or where the person has it."""
-        if self._awaits(scene):
-            self._default_camera = False
-            QTimer.singleShot(0, self._say_followed)
-            return self._standard_camera(scene)
-        self._default_camera = not camera
-        if self._default_camera:
-            return self._fitted(scene.camera)
-        if before is None or not follow or not before.hemispheres or not scene.hemispheres:
-            return camera
-        QTimer.singleShot(0, self._say_followed)
-        if self._standing is not None:
-            return self._fitted(camera_from(self._standing, scene.hemispheres))
-        return self._followed(before, scene)
-
-    def _followed(self, before: Scene, scene: Scene) -> Camera:
-        """Return the camera moved along with the cursor, else with the middle of the cortex."""
-        drawn = self.cursor_position()
-        was = None if drawn is None else np.array(drawn.xyz_mm)
-        now = self._position(self._cursor)
-        if was is None or now is None:
-            was, now = (shown_points(each.hemispheres).mean(0) for each in (before, scene))
-        return following(self.seen_from(), was, now)
-
-    def _awaits(self, scene: Scene) -> bool:
-        """Whether this is the scene that a standard view was asked for."""
-        if self._standard is None:
-            return False
-        view, morph = self._standard
-        return scene.state.hemispheres is view.value.sides and scene.state.morph == morph
-
-    def _standard_camera(self, scene: Scene) -> Camera:
-        asked, self._standard = self._standard, None
-        if asked is None or not scene.hemispheres:
-            return self.seen_from()
-        self._standing = asked[0]
-        return self._fitted(camera_from(asked[0], scene.hemispheres))
-
-    def _fitted(self, camera: Camera) -> Camera:
-        if self._scene is None:
-            return camera
-        return fitted(camera, self._scene.hemispheres, self.width(), self.height())
-
     def _say_turned(self) -> None:
-        self._standing = None
+        self._viewpoint.leave()
         self._say_camera()
 
     def _say_zoomed(self) -> None:
         self._n_series += not self._series.isActive()
         self._series.start()
-        self._standing = None
+        self._viewpoint.leave()
         self._say_camera(f"zoom {self._n_series}")
 
     def _say_camera(self, gesture: str = "") -> None:
-        self._default_camera = False
+        self._viewpoint.is_default = False
         self.cameraMoved.emit(self.seen_from(), gesture)
 
     def _say_followed(self) -> None:
@@ -308,6 +265,11 @@ class BrainView(ShowsFocus, QWidget):
                 at = one.vertices[cursor[1]]
                 return at if np.isfinite(at).all() else None
         return None
+
+    def _drawn_at(self) -> NDArray[np.float64] | None:
+        """Return where the cursor's sphere is drawn; None where it is hidden."""
+        actor = self._cursor_actor
+        return np.array(actor.GetCenter()) if actor is not None and actor.GetVisibility() else None
 
     def _projection(self) -> tuple[Projected, ...]:
         """Return the hemispheres as the camera sees them, kept while neither changes."""
@@ -435,8 +397,8 @@ class BrainView(ShowsFocus, QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         self._image = None
-        if self._scene is not None and self._default_camera:
-            self._drawing.set_camera(self._fitted(self._scene.camera))
+        if self._scene is not None and self._viewpoint.is_default:
+            self._drawing.set_camera(self._viewpoint.fitted(self._scene.camera, self._scene))
 
     def contextMenuEvent(self, event: Any) -> None:
         # The right button enlarges.

@@ -43,7 +43,7 @@ def window(opened: MainWindow) -> MainWindow:
         reading=Reading.ENCODER, statistic="none", null=Null.USUAL, concept="animal - tool"
     )
     opened.header.concept.setText("animal - tool")
-    opened.controller.type_concept("animal - tool")
+    opened.controller.typed.type("animal - tool")
     assert opened.wait_idle(60)
     return opened
 

@@ -204,7 +204,7 @@ def test_missing_weights_lead_here_and_the_window_goes_on(
     assert window.wait_idle(60)
     assert "nsdviewer download clip-vit-b-32" in window.message.sentence.text()
     assert window.message.action.text() == "Models…"
-    window.controller.type_concept("dog", at_once=True)
+    window.controller.typed.type("dog", at_once=True)
     assert window.wait_idle(60)
     for panel in (window.header, window.bars):
         assert panel.models_link.isVisible()
