@@ -60,13 +60,15 @@ def ask_state(window: MainWindow) -> None:
 
 
 def ask_save(window: MainWindow) -> None:
-    path = questions.ask_new_file(window, "Save the view", _STATE_FILTER, "view.json")
+    path = questions.ask_place(window, "Save the view", _STATE_FILTER, "view.json", window.settings)
     if path is not None:
         window.save_view(path.with_suffix(".json"))
 
 
 def ask_figure(window: MainWindow) -> None:
-    path = questions.ask_new_file(window, "Export the figure", _FIGURE_FILTER, "figure.png")
+    path = questions.ask_place(
+        window, "Export the figure", _FIGURE_FILTER, "figure.png", window.settings
+    )
     if path is not None:
         window.export_figure(path)
 

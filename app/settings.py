@@ -59,6 +59,8 @@ class Settings:
         Model files and folders that the person added to the models manager, the last one first.
     moved_paths
         Where folders and files are today, by where sessions say they are.
+    written_in
+        Folder of the figure, film, page or sheet that was written last; "" before the first.
     """
 
     path: Path | None = None
@@ -76,6 +78,7 @@ class Settings:
     chosen_paths: list[str] = field(default_factory=list)
     chosen_models: list[str] = field(default_factory=list)
     moved_paths: dict[str, str] = field(default_factory=dict)
+    written_in: str = ""
 
     def __post_init__(self) -> None:
         self._read = deepcopy(self._values())
@@ -125,6 +128,18 @@ class Settings:
         """Put a session among the recent ones."""
         self.recent_files = _first(str(path), self.recent_files, _MOST_RECENT)
         self.save()
+
+    def place_for(self, name: str) -> Path:
+        """Return where to offer that `name` is written: beside what was written last, or at home."""
+        folder = Path(self.written_in) if self.written_in else Path.home()
+        return (folder if folder.is_dir() else Path.home()) / name
+
+    def remember_written(self, path: Path) -> None:
+        """Note where a person had something written."""
+        folder = str(path.absolute().parent)
+        if folder != self.written_in:
+            self.written_in = folder
+            self.save()
 
     def forget_recent(self) -> None:
         """Forget which folders and sessions were opened."""

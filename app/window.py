@@ -138,7 +138,7 @@ class MainWindow(QMainWindow):
         self.welcome = WelcomePanel()
         self.training = TrainingPanel()
         self.gallery = GalleryPanel(self)
-        self.sheet = SheetDialog(self, self.controller)
+        self.sheet = SheetDialog(self, self.controller, settings)
         self.sampler = Sampler(self.controller)
         self.watch = TrainingWatch(
             self.training, self.controller.tasks, settings,

@@ -25,6 +25,7 @@ from app.widgets import ElidedLabel, Heading, MenuButton, resize_on_screen, rgb_
 
 if TYPE_CHECKING:
     from app.controller import Controller
+    from app.settings import Settings
     from app.view import View
     from nsdviewer.jobs import Ticket
     from nsdviewer.rendering.montage import Sheet
@@ -39,11 +40,11 @@ _SIZE_PX = (900, 660)
 class SheetDialog(QDialog):
     """Chooses what a sheet holds, has it painted, shows and saves it."""
 
-    def __init__(self, parent: QWidget, controller: Controller) -> None:
+    def __init__(self, parent: QWidget, controller: Controller, settings: Settings) -> None:
         super().__init__(parent)
         self.setWindowTitle("Sheet of reconstructions")
         self.setObjectName("gallery")
-        self._controller = controller
+        self._controller, self._settings = controller, settings
         self._which, self._n_across, self._n_seeds = _SELECTED, 2, 0
         self._sheet: Sheet | None = None
         self._sheet_of: View | None = None
@@ -236,7 +237,7 @@ class SheetDialog(QDialog):
     # --- saving ------------------------------------------------------------------------------
 
     def _ask_where(self) -> None:
-        path = questions.ask_new_file(self, "Save the sheet", _FILTER, "sheet.pdf")
+        path = questions.ask_place(self, "Save the sheet", _FILTER, "sheet.pdf", self._settings)
         if path is not None:
             self.save_to(path)
 

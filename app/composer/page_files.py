@@ -49,7 +49,9 @@ class PageFiles:
     # --- opening -----------------------------------------------------------------------------
 
     def ask_open(self) -> None:
-        path = questions.ask_file(self._window, "Open a page", _PAGES, self._start())
+        settings = self._window.settings
+        start = str(settings.place_for("") if self.path is None else self.path.parent)
+        path = questions.ask_file(self._window, "Open a page", _PAGES, start)
         if path is not None:
             self.open(path)
 
@@ -79,9 +81,7 @@ class PageFiles:
             self.save_to(self.path)
 
     def save_as(self) -> None:
-        path = questions.ask_new_file(
-            self._window, "Save the page", _PAGES, self._start("page.json")
-        )
+        path = self._ask_where("Save the page", _PAGES, "page.json")
         if path is not None:
             self.save_to(path)
 
@@ -105,9 +105,7 @@ class PageFiles:
 
     def ask_export(self) -> None:
         usual = self.path.with_suffix(".pdf").name if self.path is not None else "figure.pdf"
-        path = questions.ask_new_file(
-            self._window, "Export the figure", _FIGURES, self._start(usual)
-        )
+        path = self._ask_where("Export the figure", _FIGURES, usual)
         if path is not None:
             self.export(path)
 
@@ -158,9 +156,11 @@ class PageFiles:
         QGuiApplication.clipboard().setText(line)
         self._window.say(f"copied: {line}")
 
-    def _start(self, name: str = "") -> str:
-        folder = self.path.parent if self.path is not None else Path.home()
-        return str(folder / name)
+    def _ask_where(self, title: str, kinds: str, name: str) -> Path | None:
+        """Ask for a file to write: beside the page, or where something was written last."""
+        if self.path is None:
+            return questions.ask_place(self._window, title, kinds, name, self._window.settings)
+        return questions.ask_new_file(self._window, title, kinds, str(self.path.with_name(name)))
 
 
 def agrees_to(parent: QWidget, name: str, strange: tuple[str, ...]) -> bool:

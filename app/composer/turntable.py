@@ -53,7 +53,7 @@ class TurntableDialog(QDialog):
         for field, (_, usual, _) in self._limits.items():
             field.set_value(usual)
             field.taken.connect(lambda value, field=field: self._take(field, value))
-        self.file.set_value(str(folder / f"{name}.mp4"))
+        self.file.set_value(str(questions.free_place(folder / f"{name}.mp4")))
         self.file.taken.connect(self._take_file)
         self._lay_out()
         self.go.clicked.connect(self._ask)
@@ -131,11 +131,15 @@ class TurntableDialog(QDialog):
     def _say(self) -> None:
         n = round(self._number(self.seconds) * self._number(self.fps))
         fits = self.path().name.lower().endswith(_SUFFIXES)
-        self.said.setText(
-            f"{n:,} pictures; it runs as a job of its own, and the window may be closed meanwhile"
-            if fits
-            else f"A film is written as {' or '.join(_SUFFIXES)}; choose one of these."
-        )
+        if not fits:
+            said = f"A film is written as {' or '.join(_SUFFIXES)}; choose one of these."
+        elif self.path().is_file():
+            said = f"{n:,} pictures; the file of this name is replaced"
+        else:
+            said = (
+                f"{n:,} pictures; made by a job of its own, and the window may be closed meanwhile"
+            )
+        self.said.setText(said)
         self.go.setEnabled(fits)
 
     def _ask(self) -> None:
@@ -149,7 +153,8 @@ def ask_turntable(window: MainWindow) -> None:
     if view is None:
         return
     state = view.state
-    dialog = TurntableDialog(window, Path.home(), "turntable")
+    dialog = TurntableDialog(window, window.settings.place_for(""), "turntable")
+    dialog.asked.connect(lambda asked: window.settings.remember_written(asked[0]))
     dialog.asked.connect(lambda asked: start_turntable(window, state, *asked))
     dialog.open()
 

@@ -54,6 +54,7 @@ class ComposerWindow(QMainWindow):
         super().__init__(main, Qt.WindowType.Window)
         self.setObjectName("composer")
         self._main = main
+        self.settings = main.settings
         self.tasks = main.controller.tasks
         self.drawing = main.controller.drawing
         self.editor = PageEditor(page, self)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.questions import free_place
 from app.widgets import ElidedLabel, MenuButton
 from nsdviewer.rendering.view_kinds import (
     DPI,
@@ -52,8 +53,8 @@ class ExportDialog(QDialog):
         parent: QWidget | None,
         state: ViewState,
         view: ExportedView,
-        is_volume: bool = True,
-        folder: Path | None = None,
+        is_volume: bool,
+        folder: Path,
     ) -> None:
         super().__init__(parent)
         self.setWindowTitle("Export a view")
@@ -74,7 +75,7 @@ class ExportDialog(QDialog):
         self.file = QLineEdit()
         self.file.setAccessibleName("File")
         self.file.setMinimumWidth(320)
-        self._folder = folder or Path.home()
+        self._folder = folder
         self.go = QPushButton("Export")
         self.go.setObjectName("primary")
         self.go.setDefault(True)
@@ -132,7 +133,7 @@ class ExportDialog(QDialog):
         same = [f for f in formats if f.suffix == self._format.suffix]
         self._format = same[0] if same else formats[0]
         self._source = ""
-        self.file.setText(str(self._folder / self._usual_name()))
+        self.file.setText(str(free_place(self._folder / self._usual_name())))
         self._say()
 
     def choose_format(self, chosen: ExportFormat) -> None:
@@ -181,7 +182,7 @@ class ExportDialog(QDialog):
         self.format_button.offer(
             (f"{f.suffix}   {f.holds}", f, f == self._format, True) for f in formats
         )
-        self.holds.setText(f"{self._format.holds}; how it was made stands beside it as .json")
+        self.holds.setText(f"{self._format.holds}; {self._consequence()}")
         self._say_layer()
         is_picture = self._format.is_picture
         for widget in (self.dpi, self.pixels, self._dpi_label):
@@ -190,6 +191,11 @@ class ExportDialog(QDialog):
         self.pixels.setText(f"about {wide:,} pixels wide")
         fits = not is_picture or self.dpi.hasAcceptableInput()
         self.go.setEnabled(fits and self.path().name.lower().endswith(self._format.suffixes))
+
+    def _consequence(self) -> str:
+        if self.path().is_file():
+            return "the file of this name is replaced"
+        return "how it was made stands beside it as .json"
 
     def _say_layer(self) -> None:
         one_layer = self._view in _LAYER_VIEWS and not (
@@ -220,7 +226,9 @@ def ask_export(window: MainWindow, view: ExportedView = ExportedView.FIGURE) -> 
     shown = window.controller.view
     if shown is None:
         return
-    dialog = ExportDialog(window, shown.state, view, shown.workspace.is_volume)
+    folder = window.settings.place_for("")
+    dialog = ExportDialog(window, shown.state, view, shown.workspace.is_volume, folder)
+    dialog.asked.connect(lambda asked: window.settings.remember_written(asked.path))
     dialog.asked.connect(window.controller.export)
     dialog.open()
 

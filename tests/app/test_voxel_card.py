@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("PySide6")
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QWidget
 
@@ -185,7 +185,31 @@ def test_the_dialog_offers_what_makes_sense(window: MainWindow, tmp_path: Path) 
     dialog.dpi.setText("300")
     QTest.mouseClick(dialog.go, Qt.MouseButton.LeftButton)
     assert [r.view for r in asked] == [ExportedView.FIGURE]
+    (tmp_path / "bars_animal.png").touch()
+    again = ExportDialog(window, state, ExportedView.BARS, True, tmp_path)
+    assert again.path() == tmp_path / "bars_animal-2.png"
+    again.file.setText(str(tmp_path / "bars_animal.png"))
+    assert "is replaced" in again.holds.full_text()
+    again.close()
     assert [a.text() for a in export_menu(window, ExportedView.SLICES).actions()]
+
+
+def test_files_are_offered_beside_the_last_one(window: MainWindow, tmp_path: Path) -> None:
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    for expected in (Path.home(), folder):
+        window.commands["figure.view"].trigger()
+        (dialog,) = (d for d in window.findChildren(ExportDialog) if d.isVisible())
+        assert dialog.path().parent == expected
+        dialog.choose_view(ExportedView.BARS)
+        dialog.choose_format(formats_of(ExportedView.BARS)[-1])
+        dialog.file.setText(str(folder / f"one{dialog.path().suffix}"))
+        dialog.go.click()
+        assert window.wait_idle(120)
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    settings = Settings(written_in=str(folder))
+    folder.rename(tmp_path / "moved")
+    assert settings.place_for("x.png") == Path.home() / "x.png", "a folder that is gone"
 
 
 def test_views_are_written_from_the_window(window: MainWindow, tmp_path: Path) -> None:
