@@ -55,6 +55,8 @@ class Application(QObject):
         self.warnings: DataWarnings | None = None
         self._leaving: list[Tasks] = []
         self.windows: list[MainWindow] = []
+        # Those that close in one go, and come back together.
+        self._quitting: list[MainWindow] = []
         self.drawing = DrawingProcess()
         self.jobs = JobList(parent=self)
 
@@ -72,6 +74,8 @@ class Application(QObject):
         window.controller.tasks.close(waits=False)
         self._leaving.append(window.controller.tasks)
         if not self.windows:
+            if window not in self._quitting:
+                self.settings.forget_beside_last()
             for tasks in self._leaving:
                 tasks.close()
             self._leaving.clear()
@@ -93,8 +97,18 @@ class Application(QObject):
         return window
 
     def quit(self) -> bool:
-        """Close all windows; returns False where one of them is to stay."""
-        return all(window.close() for window in (*self.windows[1:], *self.windows[:1]))
+        """Close all windows, which come back together; returns False where one is to stay."""
+        self.settings.forget_beside_last()
+        self._quitting = [each for each in self.windows if each.controller.session is not None]
+        done = all(window.close() for window in (*self.windows[1:], *self.windows[:1]))
+        self._quitting = []
+        if not done:
+            self.settings.forget_beside_last()
+        return done
+
+    def place_among(self, window: MainWindow) -> int:
+        """Return which of the windows that close in one go this is; 0 where it closes alone."""
+        return self._quitting.index(window) if window in self._quitting else 0
 
     def is_meant(self, window: MainWindow, thread_id: int) -> bool:
         """Whether a window is to hear of what a thread noticed: its own, or anybody's in front."""

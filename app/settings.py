@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from copy import deepcopy
 from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
@@ -16,7 +17,8 @@ from nsdviewer.state.named_paths import NamedPath, below, moved_path
 
 _MOST_RECENT = 8
 _MOST_KEPT = 500
-LAST_SESSION = "last-session.json"
+# Of the first window that was open last, and of further ones that closed in one go with it.
+_LAST_SESSIONS = ("last-session.json", *(f"last-session-{k}.json" for k in range(2, 9)))
 
 
 def settings_file() -> Path:
@@ -114,9 +116,20 @@ class Settings:
     # --- what was open -----------------------------------------------------------------------
 
     @property
-    def last_session(self) -> Path | None:
-        """Where the session that was open last is kept; None where nothing is."""
-        return None if self.path is None else self.path.with_name(LAST_SESSION)
+    def last_sessions(self) -> tuple[Path, ...]:
+        """Where the sessions of the windows that were open last are kept, the first one first.
+
+        All but the first are there only where windows closed in one go; empty where nothing is kept.
+        """
+        if self.path is None:
+            return ()
+        return tuple(self.path.with_name(name) for name in _LAST_SESSIONS)
+
+    def forget_beside_last(self) -> None:
+        """Come back to one window."""
+        for path in self.last_sessions[1:]:
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
     def remember_state(self, state: ViewState) -> None:
         """Keep `state` as the one to come back to, its root among the recent ones."""

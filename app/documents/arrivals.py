@@ -111,24 +111,31 @@ class Arrivals(QObject):
         self._consider(Coming(document, name, file, True, may_ask, done=done))
 
     def open_last(self) -> None:
-        """Open what was open when the last window closed; nothing where nothing was."""
-        settings = self._window.settings
-        path = settings.last_session
+        """Open what was open when the last window closed; nothing where nothing was.
 
-        def read(_: Any, ticket: Ticket) -> SessionDocument | None:
+        Windows that were closed in one go with it are opened beside this one.
+        """
+        settings = self._window.settings
+        paths = settings.last_sessions
+
+        def read(_: Any, ticket: Ticket) -> list[SessionDocument]:
             from nsdviewer.session.session_file import SessionDocument
 
-            if path is not None and path.is_file():
+            documents = []
+            for path in paths:
+                # A window that was alone has none beside it.
                 with suppress(NsdViewerError):
-                    return SessionDocument.load(path)
-            state = settings.last()
-            return None if state is None else SessionDocument(state)
+                    documents.append(SessionDocument.load(path))
+            if not documents and (state := settings.last()) is not None:
+                documents.append(SessionDocument(state))
+            return documents
 
-        def found(document: SessionDocument | None) -> None:
-            if document is not None:
-                self.open_ours(document, "the last session", may_ask=False)
+        def found(documents: list[SessionDocument]) -> None:
+            for k, document in enumerate(documents):
+                window = self._window if k == 0 else self._window.application.new_window()
+                window.documents.arrivals.open_ours(document, "the last session", may_ask=False)
 
-        if path is not None and (path.is_file() or settings.last_state is not None):
+        if paths and (paths[0].is_file() or settings.last_state is not None):
             self._controller.openings.load(read, found)
 
     def _consider(self, coming: Coming) -> None:

@@ -200,9 +200,10 @@ class Documents(QObject):
         if document is None:
             return
         settings.remember_state(document.state)
-        if settings.last_session is not None:
+        k = self._window.application.place_among(self._window)
+        for place in settings.last_sessions[k : k + 1]:
             with suppress(OSError):
-                write_document(settings.last_session, document)
+                write_document(place, document)
 
     # --- what changes ------------------------------------------------------------------------
 

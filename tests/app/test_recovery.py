@@ -128,7 +128,7 @@ def test_its_document_is_taken_over_and_goes_with_a_clean_close(killed, recovere
     assert RecoveryFolder(kept.parent).lost() == ()
     recovered.close()
     assert not list(kept.parent.glob("*.json"))
-    last = SessionDocument.load(recovered.settings.last_session)
+    last = SessionDocument.load(recovered.settings.last_sessions[0])
     assert last.state == killed.state
     assert last.saved_as == str(killed.session) and last.is_modified
 

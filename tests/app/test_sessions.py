@@ -428,6 +428,33 @@ def test_a_subject_opens_in_a_window_of_its_own(window, shared):
     assert window.wait_idle(120) and window.scene() is not None
 
 
+def test_windows_that_close_together_come_back_together(application, mini, tmp_path):
+    kept = tmp_path / "config" / "window.json"
+
+    def start(n_windows: int) -> Application:
+        started = Application(Settings.load(kept))
+        first = MainWindow(None, started.settings, application=started, use_3d=False)
+        first.show()
+        first.documents.open_last()
+        assert wait_until(lambda: len(started.windows) == n_windows, 60)
+        assert all(each.wait_idle(120) for each in started.windows)
+        return started
+
+    running = start(1)
+    running.windows[0].controller.open_session(Session(mini.state.replace(concept="tool")))
+    running.new_window().controller.open_session(Session(mini.state.replace(concept="face")))
+    # One that shows nothing is not missed.
+    running.new_window()
+    assert all(each.wait_idle(120) for each in running.windows)
+    assert running.quit() and not running.windows
+    running = start(2)
+    assert [state_of(each).concept for each in running.windows] == ["tool", "face"]
+    for each in reversed(running.windows):
+        each.close()
+    running = start(1)
+    assert state_of(running.windows[0]).concept == "tool" and running.quit()
+
+
 def test_settings_of_two_processes_lose_nothing(tmp_path):
     path = tmp_path / "window.json"
     first, second = Settings.load(path), Settings.load(path)
