@@ -19,7 +19,11 @@ def wait_until(is_idle: Callable[[], bool], timeout_s: float) -> bool:
     watch = QTimer(interval=5)
     watch.timeout.connect(look)
     watch.start()
-    QTimer.singleShot(round(1000 * timeout_s), loop, loop.quit)
+    # Stopped with the loop: one that still waits would hold on to it.
+    limit = QTimer(singleShot=True, interval=round(1000 * timeout_s))
+    limit.timeout.connect(loop.quit)
+    limit.start()
     loop.exec()
     watch.stop()
+    limit.stop()
     return quiet >= 2

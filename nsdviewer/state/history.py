@@ -61,17 +61,19 @@ class History:
 
     def back(self, state: ViewState) -> tuple[Self, ViewState] | None:
         """Return history and state one step back from `state`; None where there is no step."""
-        if not self.past:
+        past = _leading_elsewhere(self.past, state)
+        if not past:
             return None
         future = (*self.future, state)[-MOST_STEPS:]
-        return replace(self, past=self.past[:-1], future=future, gesture=""), self.past[-1]
+        return replace(self, past=past[:-1], future=future, gesture=""), past[-1]
 
     def forward(self, state: ViewState) -> tuple[Self, ViewState] | None:
         """Return history and state one step forward from `state`; None where there is no step."""
-        if not self.future:
+        future = _leading_elsewhere(self.future, state)
+        if not future:
             return None
         past = (*self.past, state)[-MOST_STEPS:]
-        return replace(self, past=past, future=self.future[:-1], gesture=""), self.future[-1]
+        return replace(self, past=past, future=future[:-1], gesture=""), future[-1]
 
     def states(self) -> tuple[ViewState, ...]:
         """Return all states that it leads to."""
@@ -79,11 +81,13 @@ class History:
 
     def undo_title(self, state: ViewState) -> str:
         """Say what undo takes back from `state`; empty where there is nothing."""
-        return step_title(self.past[-1], state) if self.past else ""
+        past = _leading_elsewhere(self.past, state)
+        return step_title(past[-1], state) if past else ""
 
     def redo_title(self, state: ViewState) -> str:
         """Say what redo does again to `state`; empty where there is nothing."""
-        return step_title(state, self.future[-1]) if self.future else ""
+        future = _leading_elsewhere(self.future, state)
+        return step_title(state, future[-1]) if future else ""
 
     # --- as JSON -----------------------------------------------------------------------------
 
@@ -118,6 +122,17 @@ class History:
                 f"{len(past)} steps and redo over {len(future)}."
             )
         return cls(past, future), fault
+
+
+def _leading_elsewhere(steps: tuple[ViewState, ...], state: ViewState) -> tuple[ViewState, ...]:
+    """Return the steps from `state` without the nearest ones that lead nowhere else.
+
+    What belongs to a step may bring back what was there before it, and a file may say anything.
+    """
+    n = len(steps)
+    while n and steps[n - 1] == state:
+        n -= 1
+    return steps[:n]
 
 
 def changed_fields(before: ViewState, after: ViewState) -> tuple[str, ...]:

@@ -85,7 +85,9 @@ def _run(asked: argparse.Namespace, folder: Path) -> dict[str, Any]:
             print(trend)
             if not trend.is_flat:
                 missed.append(f"grows: {trend}")
-        print("more at the end than at half time: " + ", ".join(growing_types(report.samples)))
+        for of_qt in (False, True):
+            more = ", ".join(growing_types(report.samples, of_qt)) or "nothing"
+            print(f"more at the end than at half time: {more}")
         print("open besides: " + (", ".join(growing_files(report.samples)) or "nothing"))
         print("loaded since: " + (", ".join(late_libraries(report.samples)) or "nothing"))
     return {

@@ -128,10 +128,13 @@ def trends(samples: list[Sample]) -> list[Trend]:
     return found
 
 
-def growing_types(samples: list[Sample], n: int = 16) -> list[str]:
-    """Return the types, of Python and Qt, that have grown most since half time."""
-    before, after = samples[len(samples) // 2], samples[-1]
-    return _more(before.types, after.types, n)
+def growing_types(samples: list[Sample], of_qt: bool, n: int = 16) -> list[str]:
+    """Return the types, of Python or of Qt, that have grown most since half time."""
+    before, after = (
+        Counter({t: k for t, k in sample.types.items() if t.startswith("Qt's ") is of_qt})
+        for sample in (samples[len(samples) // 2], samples[-1])
+    )
+    return _more(before, after, n)
 
 
 def growing_files(samples: list[Sample], n: int = 8) -> list[str]:

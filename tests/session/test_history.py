@@ -68,6 +68,38 @@ def test_a_gesture_is_one_step_and_what_follows_it_none():
     assert history.past == (first,) and state == dragged[0]
 
 
+@settings(max_examples=60, deadline=None)
+@given(states, CHANGES, st.booleans())
+def test_every_step_has_a_title_and_leads_elsewhere(first, changes, forward):
+    history, state = walk(first, changes)
+    while True:
+        step = history.forward(state) if forward else history.back(state)
+        title = history.redo_title(state) if forward else history.undo_title(state)
+        assert bool(title) is (step is not None)
+        if step is None:
+            break
+        assert step[1] != state
+        history, state = step
+
+
+def test_a_step_that_leads_nowhere_else_is_left_out():
+    first = ViewState("/data")
+    camera = tuple(float(n) for n in range(10))
+    history, state = walk(
+        first, [(first.replace(seed=4), ""), (first.replace(seed=4, morph=0.25), "")]
+    )
+    # What amends the last step takes it back, and so does a file that repeats a state.
+    read, fault = History.from_dict({"past": [{}, {"morph": 1.5}, {"seed": 0}]}, state)
+    assert not fault and read.undo_title(state) == "shape of the cortex"
+    turned = state.replace(camera=camera)
+    history = history.recorded(state, turned, "").recorded(turned, state, AMENDS)
+    assert history.undo_title(state) == "shape of the cortex"
+    history, state = history.back(state)
+    assert state == first.replace(seed=4)
+    history, state = history.back(state)
+    assert state == first and history.back(state) is None
+
+
 def test_only_so_many_steps_are_kept_and_what_stays_is_shared():
     patch = Patch("mine", Hemisphere.LEFT, tuple(range(0, 40_000, 2)))
     first = ViewState("/data", patches=(patch,))
