@@ -12,6 +12,7 @@ from PySide6.QtGui import (
     QImage,
     QPalette,
     QResizeEvent,
+    QShowEvent,
     QTextDocument,
 )
 from PySide6.QtWidgets import (
@@ -51,10 +52,15 @@ class GuidePage(QTextBrowser):
         self.setAccessibleName("Page of the guide")
         self.setOpenLinks(False)
         self._file = Path()
+        # Those of the page that is shown, as wide as it is.
+        self._pictures: dict[tuple[str, int], QImage] = {}
+        self._is_outdated = False
 
     def show_file(self, file: Path) -> None:
         """Show a Markdown file; pictures are read relative to it."""
-        self._file = file
+        if file != self._file:
+            self._pictures.clear()
+        self._file, self._is_outdated = file, False
         # A table is no part of plain CommonMark, and the list of commands is one.
         reader = MarkdownIt("commonmark").enable("table")
         # Qt would take the colour of links from the application; the theme is the window's.
@@ -68,13 +74,18 @@ class GuidePage(QTextBrowser):
     def loadResource(self, kind: int, name: QUrl) -> Any:
         if kind != QTextDocument.ResourceType.ImageResource.value:
             return super().loadResource(kind, name)
-        picture = QImage(str((self._file.parent / name.toString()).resolve()))
         ratio = self.devicePixelRatioF()
         room = round(ratio * max(self.viewport().width() - _MARGIN_PX, 100))
-        if picture.width() > room:
-            picture = picture.scaledToWidth(room, Qt.TransformationMode.SmoothTransformation)
-        picture.setDevicePixelRatio(ratio)
-        return picture
+        key = (name.toString(), room)
+        if key not in self._pictures:
+            # Of another width nothing is shown any more.
+            self._pictures = {k: kept for k, kept in self._pictures.items() if k[1] == room}
+            picture = QImage(str((self._file.parent / name.toString()).resolve()))
+            if picture.width() > room:
+                picture = picture.scaledToWidth(room, Qt.TransformationMode.SmoothTransformation)
+            picture.setDevicePixelRatio(ratio)
+            self._pictures[key] = picture
+        return self._pictures[key]
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -86,9 +97,17 @@ class GuidePage(QTextBrowser):
         if event.type() == QEvent.Type.StyleChange:
             self._show_again()
 
+    def showEvent(self, event: QShowEvent) -> None:
+        super().showEvent(event)
+        if self._is_outdated:
+            self._show_again()
+
     def _show_again(self) -> None:
-        """Show the page as it fits now, at the same place."""
+        """Show the page as it fits now, at the same place; of one out of sight, once it is seen."""
         if not self._file.name:
+            return
+        if not self.isVisible():
+            self._is_outdated = True
             return
         bar = self.verticalScrollBar()
         place = bar.value() / max(bar.maximum(), 1)
