@@ -24,8 +24,8 @@ class TypedConcept(QObject):
     accepted = Signal(str)
     # Why what is typed is no concept; empty once that is over.
     judged = Signal(str)
-    # What was being typed is dropped, and has not become the concept.
-    left = Signal()
+    # Nothing is being typed any more: it has become the concept, or is dropped.
+    ended = Signal()
 
     def __init__(self, try_it: Try, parent: QObject) -> None:
         super().__init__(parent)
@@ -55,7 +55,7 @@ class TypedConcept(QObject):
         text, self._text = self._text, None
         if text is not None and text != concept:
             self.judged.emit("")
-            self.left.emit()
+            self.ended.emit()
 
     def _submit(self) -> None:
         text = self._text
@@ -67,5 +67,6 @@ class TypedConcept(QObject):
                 self._text = None
                 self.judged.emit("")
                 self.accepted.emit(text)
+                self.ended.emit()
 
         self._try(text, accept, self.judged.emit)

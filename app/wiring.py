@@ -39,7 +39,7 @@ def _connect_panels(window: MainWindow) -> None:
     window.trials.thumbnailsWanted.connect(controller.want_thumbnails)
     window.header.conceptTyped.connect(controller.typed.type)
     window.header.conceptMoved.connect(lambda text: controller.typed.type(text, at_once=True))
-    controller.typed.left.connect(window.header.box.leave_typing)
+    controller.typed.ended.connect(window.header.box.leave_typing)
     window.header.use_memory(ConceptMemory(window.settings))
     window.header.figureWanted.connect(lambda: asking.ask_figure(window))
     window.cortex.vertexClicked.connect(window.go_to_vertex)

@@ -95,7 +95,7 @@ class ConceptBox(QFrame):
             self.sliders.show_expression(concept)
 
     def leave_typing(self) -> None:
-        """Show the concept again, in place of what was typed and has not become it."""
+        """Show the concept, in place of what was typed and has not become it."""
         self._waiting = ""
         if self.line.text().strip() != self._accepted:
             self.line.setText(self._accepted)

@@ -97,6 +97,15 @@ def test_history_is_walked_by_up_and_down(window):
         assert line.text() == expected
 
 
+def test_choosing_the_present_concept_takes_nonsense_out_of_the_line(window):
+    type_text(window, "animal - brzkfl")
+    assert window.wait_idle() and view(window).concept_error
+    # As from the palette of saved concepts, or a chip of a decoded word.
+    window.controller.typed.type("animal - tool", at_once=True)
+    assert window.wait_idle() and not view(window).concept_error
+    assert window.header.concept.text() == "animal - tool" == view(window).state.concept
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
