@@ -22,6 +22,7 @@ from tests.monkey.laws import disagreements, redo, undo_all
 from tests.monkey.monkey import Monkey
 
 if TYPE_CHECKING:
+    from nsdviewer.session import Session
     from nsdviewer.state import ViewState
 
 _PACE_MS = (0, 0, 5, 10, 25, 60)
@@ -219,11 +220,11 @@ class Run(QObject):
             session = controller.session
             if session is not None and session is not known[0]:
                 known[0] = session
-                past = session.history.past
-                self._first[k] = past[0] if past else session.state
+                self._first[k] = _first_of(session)
 
         if controller.session is not None:
-            self._first[k] = controller.session.state
+            # What warmed it up are steps like others.
+            self._first[k] = _first_of(controller.session)
         controller.viewChanged.connect(look)
         return window
 
@@ -235,6 +236,12 @@ class Run(QObject):
             jobs._own.clear()
             window.close()
             window.deleteLater()
+
+
+def _first_of(session: Session) -> ViewState:
+    """Return the state to which undo leads in the end."""
+    past = session.history.past
+    return past[0] if past else session.state
 
 
 def _difference(found: ViewState, wanted: ViewState) -> str:
