@@ -31,8 +31,8 @@ _MADE_ONCE = (
     "layers.list", "bench.controls", "lesion.show", "trials.table",
 )  # fmt: skip
 
-# Likewise what is imported when it is needed first: charts, and what writes films.
-_LOADED_LATE = ("app.plots", "nsdviewer.rendering.turntable", "av")
+# Likewise what is imported when it is needed first: charts, and what writes films and reads pages.
+_LOADED_LATE = ("app.plots", "nsdviewer.rendering.turntable", "av", "pypdf")
 
 
 class _Browser(QObject):
