@@ -170,6 +170,7 @@ class Run(QObject):
                     self._let_go(window)
                     self.windows[k] = self._opened(k)
                 self.report.n_opened += 1
+                self._record.write(f"{number} window {k} was gone and is opened again\n")
         if look_every and number % look_every == 0:
             for window in self.windows:
                 for each in disagreements(window) if window.wait_idle(_LOOK_S) else []:
