@@ -18,6 +18,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from app.plain_text import plain
 from app.style import palette_of
 from app.widgets import text_at
 from nsdviewer.state import Theme
@@ -86,7 +87,9 @@ class BarChart(QWidget):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = self._row_at(event.pos().y())
             if row >= 0:
-                QToolTip.showText(event.globalPos(), f"{self.tip(row)}\nClick: cursor to its peak")
+                QToolTip.showText(
+                    event.globalPos(), plain(f"{self.tip(row)}\nClick: cursor to its peak")
+                )
             return True
         return super().event(event)
 

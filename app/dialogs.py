@@ -6,7 +6,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QDialog,
     QGridLayout,
-    QLabel,
     QLineEdit,
     QScrollArea,
     QVBoxLayout,
@@ -14,6 +13,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.matching import fit_of
+from app.plain_text import Label
 from app.widgets import heading
 
 Groups = dict[str, list[tuple[str, str]]]
@@ -64,7 +64,7 @@ class TableDialog(QDialog):
             row += len(fitting) + 2
             grid.setRowMinimumHeight(row - 1, 8)
         if not row:
-            grid.addWidget(QLabel("Nothing fits; use fewer letters."), 0, 0)
+            grid.addWidget(Label("Nothing fits; use fewer letters."), 0, 0)
         grid.setRowStretch(row + 1, 1)
         self.area.setWidget(inside)
         # The area makes it opaque, in a colour that is not the theme's.
@@ -72,7 +72,7 @@ class TableDialog(QDialog):
 
     @staticmethod
     def _add_line(grid: QGridLayout, row: int, left: str, right: str) -> None:
-        first, second = QLabel(left), QLabel(right)
+        first, second = Label(left), Label(right)
         second.setObjectName("small")
         second.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         second.setWordWrap(len(right) > 60)

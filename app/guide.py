@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.plain_text import plain
 from app.widgets import resize_on_screen
 from nsdviewer.resources import resource_path
 
@@ -133,7 +134,7 @@ class GuideDialog(QDialog):
         self.page = GuidePage()
         for file in self._files():
             item = QListWidgetItem(title_of(file))
-            item.setToolTip(item.text())
+            item.setToolTip(plain(item.text()))
             item.setData(Qt.ItemDataRole.UserRole, file)
             self.pages.addItem(item)
         left = QVBoxLayout()

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.plain_text import plain
 from app.tabs import Tabs
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class PartsBar(QFrame):
             button.setObjectName("chip")
             button.setCheckable(True)
             button.setAccessibleName(f"Show {name.lower()}")
-            button.setToolTip(f"Show {name.lower()}; on a wider window all are seen at once")
+            button.setToolTip(plain(f"Show {name.lower()}; on a wider window all are seen at once"))
             self._group.addButton(button, k)
             row.addWidget(button)
         row.addStretch()

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog
 
 from app.commands import COMMANDS
 from app.menu_bar import fill_menu_bar
+from app.plain_text import plain
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
@@ -56,7 +57,7 @@ class Actions(QObject):
             action.setEnabled(not why)
             text = command.text_now(self._window)
             action.setText(text.replace("&", "&&"))
-            action.setToolTip(why or text)
+            action.setToolTip(plain(why or text))
             if command.checked is not None:
                 action.setChecked(command.is_checked(self._window))
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
+
+from app.plain_text import Label
 
 Answer = tuple[str, Callable[[], object]]
 
@@ -28,7 +30,7 @@ class OfferBar(QFrame):
         row = QHBoxLayout(line)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(8)
-        label = QLabel(sentence)
+        label = Label(sentence)
         label.setWordWrap(True)
         label.setAccessibleName(sentence)
         row.addWidget(label, 1)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.matching import fit_of
+from app.plain_text import plain
 from app.widgets import ElidedLabel
 
 _MOVES = (Qt.Key.Key_Up, Qt.Key.Key_Down, Qt.Key.Key_PageUp, Qt.Key.Key_PageDown)
@@ -134,7 +135,7 @@ class Palette(QDialog):
             item = QListWidgetItem(entry.text)
             item.setData(Qt.ItemDataRole.UserRole, entry)
             item.setData(Qt.ItemDataRole.AccessibleTextRole, entry.said())
-            item.setToolTip(entry.why_not)
+            item.setToolTip(plain(entry.why_not))
             self.list.addItem(item)
         self.list.setCurrentRow(0)
         self._say()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from html import escape
 from typing import TYPE_CHECKING
 
 import pyqtgraph as pg
@@ -86,7 +87,7 @@ class Plot(QWidget):
             colour = (colours.accent, colours.warning)[k % 2]
             self._draw(name, curve, QColor(colour))
             latest = f"{curve.values[-1]:.3g}".replace("-", "−")
-            said.append(f'<span style="color:{colour}">●</span> {name} <b>{latest}</b>')
+            said.append(f'<span style="color:{colour}">●</span> {escape(name)} <b>{latest}</b>')
         self.view.setXRange(0, max(n_images, 1), padding=0.01)
         self.said.setText("&nbsp;&nbsp;&nbsp;".join(said))
         self.view.setAccessibleName(

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QDialog, QHBoxLayout, QLabel, QPlainTextEdit, QPushButton, QVBoxLayout
+from PySide6.QtWidgets import QDialog, QHBoxLayout, QPlainTextEdit, QPushButton, QVBoxLayout
 
+from app.plain_text import Label
 from app.tasks import Lane
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class ReportDialog(QDialog):
         super().__init__(window)
         self.setWindowTitle("Report for a bug")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        lead = QLabel(_LEAD)
+        lead = Label(_LEAD)
         lead.setObjectName("lead")
         lead.setWordWrap(True)
         self.text = QPlainTextEdit("collecting…")

@@ -25,6 +25,8 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
 
+from app.plain_text import Label, plain
+
 # Of a picture that another one is about to replace.
 _FADED = 0.4
 
@@ -50,7 +52,7 @@ class ShowsFocus:
 
 def heading(text: str = "") -> QLabel:
     """Return a section heading in small capitals."""
-    label = QLabel(text)
+    label = Label(text)
     label.setObjectName("heading")
     label.setFont(_heading_font())
     return label
@@ -65,12 +67,12 @@ def _heading_font() -> QFont:
 
 def small(text: str = "", name: str = "small") -> QLabel:
     """Return a label in small muted type."""
-    label = QLabel(text)
+    label = Label(text)
     label.setObjectName(name)
     return label
 
 
-class ElidedLabel(QLabel):
+class ElidedLabel(Label):
     """A label that shortens its text with an ellipsis; the whole text is its tooltip."""
 
     def __init__(self, text: str = "", name: str = "small", lines: int = 1) -> None:
@@ -83,7 +85,7 @@ class ElidedLabel(QLabel):
 
     def setText(self, text: str) -> None:
         self._full = text
-        self.setToolTip(text)
+        self.setToolTip(plain(text))
         self.setAccessibleName(text)
         super().setText(text)
         self.updateGeometry()
@@ -133,7 +135,7 @@ class Heading(ElidedLabel):
     def setText(self, text: str) -> None:
         # Elided text is painted as it is; the capitals must be its own.
         super().setText(text.upper())
-        self.setToolTip(text)
+        self.setToolTip(plain(text))
         self.setAccessibleName(text)
 
 
@@ -147,7 +149,7 @@ class MenuButton(QToolButton):
         if name:
             self.setObjectName(name)
         self.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
-        self.setToolTip(tip)
+        self.setToolTip(plain(tip))
         self.setAccessibleName(tip)
         # Held here: what Qt alone holds, Python may forget and wrap anew.
         self._menu = QMenu(self)

@@ -9,6 +9,7 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QButtonGroup, QGridLayout, QHBoxLayout, QToolButton, QWidget
 
 from app.bench.widgets import ChoicePicture
+from app.plain_text import plain
 from app.view import View
 from app.widgets import ElidedLabel
 from nsdviewer.state import BenchRow
@@ -62,7 +63,7 @@ class RowSwitch(QWidget):
         for row, text, tip in _ROWS:
             chip = QToolButton(text=text, checkable=True)
             chip.setObjectName("chip")
-            chip.setToolTip(tip)
+            chip.setToolTip(plain(tip))
             chip.clicked.connect(lambda _=False, r=row: self.chosen.emit(r))
             group.addButton(chip)
             self._chips[row] = chip
@@ -110,7 +111,7 @@ class TileRow(QWidget):
             name.setText(tile.name)
             value.setText(tile.value)
             for widget in (picture, name, value):
-                widget.setToolTip(tile.explained)
+                widget.setToolTip(plain(tile.explained))
         has_values = any(tile.value for tile in tiles)
         for value in self.values:
             value.setVisible(has_values)

@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -20,6 +19,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import questions
+from app.plain_text import Label, plain
 from app.tasks import Lane
 from app.widgets import ElidedLabel, Heading, MenuButton, resize_on_screen, rgb_image
 
@@ -57,7 +57,7 @@ class SheetDialog(QDialog):
             "Columns of the shuffled brain, the nearest training picture and the true embedding"
         )
         self.said = ElidedLabel(name="note")
-        self.picture = QLabel()
+        self.picture = Label()
         self.picture.setAccessibleName("The sheet")
         self.picture.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignHCenter)
         self._area = QScrollArea()
@@ -228,7 +228,7 @@ class SheetDialog(QDialog):
     def _on_progress(self, kind: str, fraction: float, text: str) -> None:
         if kind == _KIND:
             self.bar.setValue(round(1000 * fraction))
-            self.bar.setToolTip(text)
+            self.bar.setToolTip(plain(text))
 
     def _on_finished(self, kind: str) -> None:
         if kind == _KIND:

@@ -16,8 +16,9 @@ from PySide6.QtGui import (
     QPixmap,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QAbstractButton, QFrame, QLabel, QSizePolicy, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QAbstractButton, QFrame, QSizePolicy, QToolButton, QVBoxLayout
 
+from app.plain_text import Label, plain
 from app.style import palette_of
 from app.widgets import ElidedLabel, Picture, ShowsFocus, rgb_image
 from nsdviewer.state import Theme
@@ -83,7 +84,7 @@ class SayingPicture(Picture):
         if sentence == self._said:
             return
         self._said = sentence
-        self.setToolTip(sentence)
+        self.setToolTip(plain(sentence))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -169,7 +170,7 @@ class ScoreTile(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("tile")
-        self.value = QLabel("–")
+        self.value = Label("–")
         self.value.setObjectName("score")
         self.value.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         self.meaning = ElidedLabel()
@@ -183,7 +184,7 @@ class ScoreTile(QFrame):
         self.value.setText(value)
         self.meaning.setText(meaning)
         for widget in (self, self.value, self.meaning):
-            widget.setToolTip(explained)
+            widget.setToolTip(plain(explained))
         self.setAccessibleName(f"{meaning}: {value}")
         self.setAccessibleDescription(explained)
 
@@ -206,7 +207,9 @@ class WordBar(QAbstractButton):
         if bar is not None:
             true = f", seen picture {_signed(bar.true)}" if bar.true == bar.true else ""
             said = f"{bar.word} ({bar.category}): decoded {_signed(bar.decoded)}{true}"
-            self.setToolTip(f"{said}; cosine about the average picture. Click to map this concept.")
+            self.setToolTip(
+                plain(f"{said}; cosine about the average picture. Click to map this concept.")
+            )
         self.setAccessibleName(said)
         self.update()
 

@@ -8,6 +8,8 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFocusEvent, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import QLineEdit, QPlainTextEdit
 
+from app.plain_text import plain
+
 _DECIMALS = 2
 
 
@@ -26,7 +28,7 @@ class RealField(QLineEdit):
         super().__init__()
         self.setObjectName("number")
         self.setAccessibleName(name)
-        self.setToolTip(name)
+        self.setToolTip(plain(name))
         self.setMinimumWidth(58)
         self._step, self._fine = step, fine
         self._value: float | None = None
@@ -87,7 +89,7 @@ class TextField(QLineEdit):
         super().__init__()
         self.setObjectName("number")
         self.setAccessibleName(name)
-        self.setToolTip(name)
+        self.setToolTip(plain(name))
         self.setPlaceholderText(placeholder)
         self._value = ""
         self.returnPressed.connect(self._take)

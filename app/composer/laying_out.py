@@ -8,7 +8,6 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.composer.words import KINDS
+from app.plain_text import Label, plain
 from app.widgets import ElidedLabel, MenuButton, heading, small
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Bars:
         self.other_said = ElidedLabel()
         self.show_here = QPushButton("Open the page's subject in the window")
         self.said = ElidedLabel()
-        self.drawing = QLabel()
+        self.drawing = Label()
         self.drawing.setObjectName("small")
         self.working = QWidget()
         self.progress = QProgressBar()
@@ -81,7 +81,7 @@ def _button(text: str, tip: str) -> QToolButton:
     button = QToolButton()
     button.setObjectName("flat")
     button.setText(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain(tip))
     button.setAccessibleName(tip)
     return button
 

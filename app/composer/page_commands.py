@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.composer.arranging import Edge
 from app.composer.words import KINDS
 from app.menu_bar import fill_menu_bar
+from app.plain_text import plain
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
@@ -133,6 +134,6 @@ def refresh_actions(window: ComposerWindow) -> None:
     for command in PAGE_COMMANDS:
         action, why = window.actions_by_name[command.name], command.hindrance(window)
         action.setEnabled(not why)
-        action.setToolTip(why or command.text)
+        action.setToolTip(plain(why or command.text))
         if command.checked is not None:
             action.setChecked(command.checked(window))

@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem
 
 from app.composer.arranging import reading_order
 from app.composer.words import describe_panel, name_of
+from app.plain_text import plain
 
 if TYPE_CHECKING:
     from app.composer.editor import Composed
@@ -46,7 +47,7 @@ class PanelList(QListWidget):
             item, panel = self.item(row), now.page.panels[k]
             words = describe_panel(now.page, panel)
             item.setText(f"{name_of(panel)}\n{words}")
-            item.setToolTip(words)
+            item.setToolTip(plain(words))
             item.setData(_ROLE, k)
             item.setSizeHint(QSize(0, 3 * self.fontMetrics().lineSpacing() + 12))
             item.setSelected(k in now.selection)

@@ -10,7 +10,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from app import questions
 from app.composer.form import RealField, TextField
+from app.plain_text import Label
 from app.widgets import ElidedLabel
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.state import DocumentKind
@@ -76,7 +76,7 @@ class TurntableDialog(QDialog):
         place.addWidget(self.file, 1)
         place.addWidget(browse)
         form.addRow("file", place)
-        about = QLabel("The cortex as the window shows it turns once about its vertical axis.")
+        about = Label("The cortex as the window shows it turns once about its vertical axis.")
         about.setObjectName("small")
         buttons = QHBoxLayout()
         buttons.setSpacing(8)

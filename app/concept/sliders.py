@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.plain_text import plain
 from app.widgets import ElidedLabel, heading, small
 from nsdviewer.errors import ConceptError
 from nsdviewer.mapping.concepts import Term, TermKind, format_concept, parse_concept
@@ -44,7 +45,7 @@ class _Row(QWidget):
         self.remove = QToolButton()
         self.remove.setText("×")
         self.remove.setObjectName("flat")
-        self.remove.setToolTip(f"Remove {name}")
+        self.remove.setToolTip(plain(f"Remove {name}"))
         self.remove.setAccessibleName(f"Remove {name}")
         label = ElidedLabel(name, "")
         label.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import QMenu
 
 from app.concept.choices import NULLS, STATISTICS, UNTESTED, Offered, statistic_name
+from app.plain_text import plain
 from app.view import View
 from app.widgets import MenuButton
 from nsdviewer.state import Null
@@ -60,7 +61,7 @@ class StatisticMenu(MenuButton):
         action.setChecked(chosen)
         # What is chosen stays choosable, so that it can be left and taken again.
         action.setEnabled(chosen or not why)
-        action.setToolTip(why or text)
+        action.setToolTip(plain(why or text))
         action.setActionGroup(self._groups[group])
         action.triggered.connect(lambda _=False: call())
 

@@ -6,6 +6,7 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
+from app.plain_text import plain
 from app.widgets import ElidedLabel
 
 _GAP_PX = 4
@@ -54,7 +55,7 @@ class WordChips(QWidget):
         chip.setObjectName("chip")
         chip.setText(word)
         chip.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
-        chip.setToolTip(tip)
+        chip.setToolTip(plain(tip))
         chip.setAccessibleName(f"Map the concept {word}")
         chip.clicked.connect(lambda: self.chosen.emit(word))
         return chip

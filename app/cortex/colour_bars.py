@@ -17,6 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
 
+from app.plain_text import plain
 from app.style import palette_of
 from app.widgets import ShowsFocus, break_lines, rgb_image, text_at
 from nsdviewer.state import Theme
@@ -60,7 +61,7 @@ class ColourBarView(ShowsFocus, QWidget):
             self._image = rgb_image(bar.rgb[::-1, None, :])
         self._bar, self._fixed, self._theme = bar, fixed, theme
         self.setAccessibleName(in_words(bar))
-        self.setToolTip(f"{in_words(bar)}\nClick to choose its end")
+        self.setToolTip(plain(f"{in_words(bar)}\nClick to choose its end"))
         self.update()
 
     def limits(self) -> tuple[float, ...]:

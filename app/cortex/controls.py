@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from app.cortex.views import StandardView
 from app.icons import themed_icon
+from app.plain_text import plain
 from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import MenuButton
@@ -299,6 +300,6 @@ def patch_in_words(patch: Patch) -> str:
 def _icon_button(tip: str) -> QToolButton:
     button = QToolButton()
     button.setIconSize(QSize(17, 17))
-    button.setToolTip(tip)
+    button.setToolTip(plain(tip))
     button.setAccessibleName(tip.partition(" (")[0])
     return button

@@ -9,13 +9,13 @@ from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent,
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QPushButton,
     QVBoxLayout,
     QWidget,
 )
 
+from app.plain_text import Label
 from app.style import palette_of
 from app.widgets import small
 from nsdviewer.state import Theme
@@ -46,7 +46,7 @@ class Lasso(QWidget):
         self._is_drawn = False
         self._parent = parent
         self._theme = Theme.DARK
-        self._hint = QLabel(_HINT, self)
+        self._hint = Label(_HINT, self)
         self._hint.setObjectName("hint")
         self._form = NameForm(self)
         self._form.entered.connect(self.named)

@@ -11,7 +11,6 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QMenu,
     QScrollArea,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.cortex.layer_row import LayerEntry, LayerRow
+from app.plain_text import Label
 from app.widgets import MenuButton, heading
 from nsdviewer.state import CONCEPT, LayerChoice, Theme
 
@@ -62,7 +62,7 @@ class LayerList(QFrame):
         column.setContentsMargins(12, 10, 12, 12)
         column.setSpacing(8)
         column.addWidget(heading("Layers, the topmost first"))
-        self._nothing = QLabel("No layer is laid over the cortex; add one.")
+        self._nothing = Label("No layer is laid over the cortex; add one.")
         self._nothing.setObjectName("small")
         column.addWidget(self._nothing)
         self._body = QWidget()

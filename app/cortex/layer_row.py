@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.icons import themed_icon
+from app.plain_text import plain
 from app.style import palette_of
 from app.widgets import ElidedLabel, rgb_image, small
 from nsdviewer.state import LayerChoice, Theme, Thresholding
@@ -57,7 +58,7 @@ class NumberEdit(QLineEdit):
         super().__init__()
         self.setObjectName("number")
         self.setAccessibleName(name)
-        self.setToolTip(name)
+        self.setToolTip(plain(name))
         self.setPlaceholderText(placeholder)
         self.setFixedWidth(66)
         check = QDoubleValidator(0.0, 1e9, 6, self)
@@ -116,7 +117,7 @@ class LayerRow(QFrame):
             button = QToolButton()
             button.setObjectName("flat")
             button.setIconSize(QSize(14, 14))
-            button.setToolTip(tip)
+            button.setToolTip(plain(tip))
             button.clicked.connect(lambda _=False, c=call: c())
             self._buttons[icon] = button
             row.addWidget(button)
@@ -179,7 +180,7 @@ class LayerRow(QFrame):
         self._buttons["down"].setEnabled(not is_bottom)
         found = entry.shown_map
         note = (found.note or found.caution) if found is not None else ""
-        self._title.setToolTip(found.provenance if found and found.provenance else title)
+        self._title.setToolTip(plain(found.provenance if found and found.provenance else title))
         self._note.setText(note)
         self._note.setVisible(bool(note))
         if new_icons:
@@ -194,11 +195,15 @@ class LayerRow(QFrame):
         within = f" in {unit}" if unit else ""
         self.visible.setAccessibleName(f"Show {title}")
         self.colours.setAccessibleName(f"Colour map of {title}")
-        self.colours.setToolTip(f"Colour map: {choice.colours or self._usual()}")
+        self.colours.setToolTip(plain(f"Colour map: {choice.colours or self._usual()}"))
         self.opacity.setAccessibleName(f"Opacity of {title}")
-        self.opacity.setToolTip(f"Opacity {choice.opacity:.0%}")
-        self.threshold.setToolTip(f"Smaller absolute values count as below the threshold{within}")
-        self.limit.setToolTip(f"End of the colour scale{within}; empty takes it from the map")
+        self.opacity.setToolTip(plain(f"Opacity {choice.opacity:.0%}"))
+        self.threshold.setToolTip(
+            plain(f"Smaller absolute values count as below the threshold{within}")
+        )
+        self.limit.setToolTip(
+            plain(f"End of the colour scale{within}; empty takes it from the map")
+        )
         self.below.setAccessibleName(f"Below its threshold {title} is {self.below.text()}")
         self.below.setToolTip(
             "What lies below the threshold is faded and the rest outlined, or it is hidden"

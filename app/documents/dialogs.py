@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QGridLayout,
     QHeaderView,
-    QLabel,
     QLineEdit,
     QPushButton,
     QScrollArea,
@@ -24,6 +23,7 @@ from PySide6.QtWidgets import (
 )
 
 from app import questions
+from app.plain_text import Label, plain
 from nsdviewer.state.named_paths import NamedPath, PathUse, below
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class TrustDialog(QDialog):
     def __init__(self, parent: QWidget, name: str, paths: Sequence[NamedPath]) -> None:
         super().__init__(parent)
         self.setWindowTitle("Open what this session names?")
-        lead = QLabel(
+        lead = Label(
             f"{name} would open what is listed here, which was not chosen on this machine before. "
             "Open it if you know where the session comes from; nothing has been looked at yet."
         )
@@ -55,7 +55,7 @@ class TrustDialog(QDialog):
         self.list.setUniformRowHeights(True)
         for each in paths[:_MOST_LISTED]:
             item = QTreeWidgetItem([each.use.value, _in_words(each)])
-            item.setToolTip(1, each.path)
+            item.setToolTip(1, plain(each.path))
             self.list.addTopLevelItem(item)
         if len(paths) > _MOST_LISTED:
             more = f"and {len(paths) - _MOST_LISTED:,} more"
@@ -84,7 +84,7 @@ class RelocateDialog(QDialog):
         self._window = window
         self._asked = _topmost(missing)
         self._missing = tuple(missing)
-        lead = QLabel(
+        lead = Label(
             f"{name} was made of data that are not where they were. Name their place today."
         )
         lead.setWordWrap(True)
@@ -94,7 +94,7 @@ class RelocateDialog(QDialog):
         grid.setVerticalSpacing(4)
         for row, each in enumerate(self._asked):
             self._add_row(grid, 2 * row, each)
-        self.fault = QLabel()
+        self.fault = Label()
         self.fault.setObjectName("note")
         self.fault.setWordWrap(True)
         buttons = _buttons(self)
@@ -117,7 +117,7 @@ class RelocateDialog(QDialog):
 
     def _add_row(self, grid: QGridLayout, row: int, each: NamedPath) -> None:
         is_root = each.use is PathUse.ROOT
-        was = QLabel(f"{each.use.value}, was {each.path}")
+        was = Label(f"{each.use.value}, was {each.path}")
         was.setObjectName("small")
         was.setWordWrap(True)
         field = QLineEdit()

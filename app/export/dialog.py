@@ -13,7 +13,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QMenu,
     QPushButton,
@@ -21,6 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.plain_text import Label
 from app.questions import free_place
 from app.widgets import ElidedLabel, MenuButton
 from nsdviewer.rendering.view_kinds import (
@@ -70,7 +70,7 @@ class ExportDialog(QDialog):
         self.dpi.setValidator(QIntValidator(_LEAST_DPI, round(DPI * MOST_SCALE), self))
         self.dpi.setAccessibleName("Dots to the inch")
         self.dpi.setFixedWidth(72)
-        self.pixels = QLabel()
+        self.pixels = Label()
         self.pixels.setObjectName("small")
         self.file = QLineEdit()
         self.file.setAccessibleName("File")
@@ -95,13 +95,13 @@ class ExportDialog(QDialog):
         form.addRow("view", self.view_button)
         form.addRow("format", self.format_button)
         form.addRow("", self.holds)
-        self._layer_label = QLabel("layer")
+        self._layer_label = Label("layer")
         form.addRow(self._layer_label, self.layer_button)
         dots = QHBoxLayout()
         dots.setSpacing(10)
         dots.addWidget(self.dpi)
         dots.addWidget(self.pixels, 1)
-        self._dpi_label = QLabel("dots per inch")
+        self._dpi_label = Label("dots per inch")
         form.addRow(self._dpi_label, dots)
         place = QHBoxLayout()
         place.setSpacing(8)

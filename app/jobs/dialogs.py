@@ -12,7 +12,6 @@ from PySide6.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QLineEdit,
     QListWidget,
     QPlainTextEdit,
@@ -23,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.jobs.words import command_said
+from app.plain_text import Label, plain
 from app.widgets import MenuButton, heading, resize_on_screen, small
 from nsdviewer.background import JobView
 from nsdviewer.background.kinds import (
@@ -75,7 +75,7 @@ class FieldEdit(QWidget):
             row.addWidget(self.line)
             if field.kind in PLACES:
                 browse = QPushButton("…")
-                browse.setToolTip(f"Choose: {field.label}")
+                browse.setToolTip(plain(f"Choose: {field.label}"))
                 browse.setAccessibleName(f"Choose: {field.label}")
                 browse.clicked.connect(self._browse)
                 row.addWidget(browse)
@@ -142,7 +142,7 @@ class NewJobDialog(QDialog):
         self.kinds.setAccessibleName("Kinds of jobs")
         self.kinds.setFixedWidth(190)
         self.kinds.addItems([kind.title for kind in JOB_KINDS])
-        self.title = QLabel()
+        self.title = Label()
         self.hint = small()
         self.hint.setWordWrap(True)
         self.area = QScrollArea()
@@ -291,7 +291,7 @@ class QuitQuestion(QDialog):
         column = QVBoxLayout(self)
         column.setContentsMargins(24, 20, 24, 18)
         column.setSpacing(8)
-        column.addWidget(QLabel(f"{noun} running:\n{names}{more}"))
+        column.addWidget(Label(f"{noun} running:\n{names}{more}"))
         explained = small("A job that goes on is found again at the next start.")
         column.addWidget(explained)
         column.addSpacing(8)

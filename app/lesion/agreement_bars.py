@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QHelpEvent, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
+from app.plain_text import plain
 from app.style import palette_of
 from app.widgets import text_at
 from nsdviewer.state import Theme
@@ -62,7 +63,7 @@ class AgreementBars(QWidget):
         if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent):
             row = int(event.pos().y() / _ROW_PX)
             if 0 <= row < len(self._bars):
-                QToolTip.showText(event.globalPos(), self._bars[row].tip)
+                QToolTip.showText(event.globalPos(), plain(self._bars[row].tip))
             return True
         return super().event(event)
 

@@ -7,6 +7,7 @@ from PySide6.QtGui import QMouseEvent, QPainter, QPaintEvent, QPen, QWheelEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QSlider, QToolButton, QWidget
 
 from app.icons import themed_icon
+from app.plain_text import plain
 from app.style import palette_of
 from app.widgets import ElidedLabel, small
 from nsdviewer.state import Theme
@@ -118,8 +119,10 @@ class RegionRow(QWidget):
         self._say()
         said = "" if n_sites is None else f"; the decoder listens to {n_sites:,} voxels of it"
         self.slider.setToolTip(
-            f"{self.name}: what its responses, as deviations from their training mean, are "
-            f"multiplied with{said}. Double click for 1×."
+            plain(
+                f"{self.name}: what its responses, as deviations from their training mean, are "
+                f"multiplied with{said}. Double click for 1×."
+            )
         )
 
     def _say(self) -> None:
@@ -134,6 +137,6 @@ class RegionRow(QWidget):
         button.setIcon(themed_icon(icon, palette_of(theme).muted))
         button.setIconSize(QSize(13, 13))
         button.setFixedSize(_BUTTON_PX, _BUTTON_PX)
-        button.setToolTip(tip)
+        button.setToolTip(plain(tip))
         button.setAccessibleName(tip)
         return button

@@ -9,7 +9,6 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QFormLayout,
     QFrame,
-    QLabel,
     QPushButton,
     QScrollArea,
     QVBoxLayout,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from app.flow_layout import FlowLayout
 from app.models.listing import size_said
+from app.plain_text import Label, plain
 from app.widgets import small
 from app.wrapped_text import WrappedText
 
@@ -48,7 +48,7 @@ class ModelDetail(QFrame):
     def __init__(self) -> None:
         super().__init__()
         self.setObjectName("card")
-        self._title = QLabel()
+        self._title = Label()
         self._title.setObjectName("score")
         self._why = small("", "note")
         self._facts = QFormLayout()
@@ -64,7 +64,7 @@ class ModelDetail(QFrame):
         for name, (text, tip) in _ACTIONS.items():
             button = QPushButton(text)
             button.setAccessibleName(text.removesuffix(" …"))
-            button.setToolTip(tip)
+            button.setToolTip(plain(tip))
             button.clicked.connect(lambda _=False, n=name: self.asked.emit(n))
             button.setAutoDefault(False)
             self.buttons[name] = button
@@ -114,7 +114,7 @@ class ModelDetail(QFrame):
             button.setEnabled(offered[name])
             button.setVisible(offered[name] or name == "use")
         self.buttons["use"].setToolTip(
-            _ACTIONS["use"][1] if offered["use"] else why or _why_unused(entry)
+            plain(_ACTIONS["use"][1] if offered["use"] else why or _why_unused(entry))
         )
         if entry is not None:
             again = entry.standing.name != "MISSING"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
     QFormLayout,
     QHBoxLayout,
-    QLabel,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app import questions
 from app.models.listing import size_said
+from app.plain_text import Label, plain
 from app.style import palette_of
 from app.widgets import small
 from app.wrapped_text import WrappedText
@@ -45,7 +46,7 @@ class DownloadDialog(QDialog):
         self.entry = entry
         self._link_colour = palette_of(theme).accent
         self.folder: Path | None = None
-        title = QLabel(entry.title)
+        title = Label(entry.title)
         title.setObjectName("score")
         said = size_said(entry.remote.n_bytes) or "not stated; the server knows"
         self._size = WrappedText(said, "size")
@@ -79,10 +80,10 @@ class DownloadDialog(QDialog):
 
     def _facts(self) -> QFormLayout:
         entry = self.entry
-        licence = QLabel(
-            f'<a href="{entry.licence_address}" style="color: {self._link_colour}">'
-            f"{entry.licence_address}</a>"
-        )
+        licence = Label()
+        licence.setTextFormat(Qt.TextFormat.RichText)
+        address = escape(entry.licence_address)
+        licence.setText(f'<a href="{address}" style="color: {self._link_colour}">{address}</a>')
         licence.setOpenExternalLinks(True)
         licence.setWordWrap(True)
         licence.setAccessibleName(f"Licence {entry.licence}: {entry.licence_address}")
@@ -133,7 +134,7 @@ class DownloadDialog(QDialog):
 
 def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
-    button.setToolTip(tip)
+    button.setToolTip(plain(tip))
     button.setAccessibleName(text.removesuffix(" …"))
     button.setAutoDefault(False)
     return button

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QColor, QFont
 from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QTreeWidget, QTreeWidgetItem
 
+from app.plain_text import plain
 from app.style import palette_of
 from nsdviewer.state import Theme
 
@@ -121,8 +122,8 @@ class ModelList(QTreeWidget):
         name = name_of(entry)
         item = QTreeWidgetItem(group, [name, entry.standing.value, size])
         item.setData(0, _ENTRY, entry)
-        item.setToolTip(0, str(entry.path or entry.title))
-        item.setToolTip(1, entry.why)
+        item.setToolTip(0, plain(str(entry.path or entry.title)))
+        item.setToolTip(1, plain(entry.why))
         item.setTextAlignment(2, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         said = ", ".join(part for part in (name, entry.standing.value, size) if part)
         item.setData(0, Qt.ItemDataRole.AccessibleTextRole, said)

@@ -18,6 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.bar_chart import BarChart
 from app.models.links import ModelsLink
+from app.plain_text import plain
 from app.view import View, differs
 from app.widgets import ElidedLabel
 from nsdviewer.mapping.maps import UNITS
@@ -156,12 +157,12 @@ class BarsPanel(QFrame):
         unit = UNITS[reading].replace(" signal change", "")
         if any(bar.interval_psc is not None for bar in bars):
             self._unit.setText(f"unshrunk mean, {unit}, 90 % bootstrap")
-            self._unit.setToolTip(_UNSHRUNK)
+            self._unit.setToolTip(plain(_UNSHRUNK))
             return
         awaited = reading is Reading.ENCODER and "intervals" in view.pending
         self._unit.setText(f"mean of the map, {unit}, ± s.e.m.{' …' if awaited else ''}")
         known = view.intervals.why if view.intervals is not None else ""
-        self._unit.setToolTip(f"{_MEAN_OF_MAP} {_ON_ITS_WAY if awaited else known}".strip())
+        self._unit.setToolTip(plain(f"{_MEAN_OF_MAP} {_ON_ITS_WAY if awaited else known}".strip()))
 
     def _go_to(self, region: str) -> None:
         intervals = self._view.intervals if self._view is not None else None

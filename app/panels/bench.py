@@ -23,6 +23,7 @@ from app.bench.row import RowSwitch, TileRow, is_outdated, tiles_of
 from app.bench.text import bare_title, explain_scores, painted_note, painted_reason, seen_note
 from app.bench.widgets import PaintedPicture, ScoreTile, SeenPictures, WordBar
 from app.models.links import ModelsLink
+from app.plain_text import plain
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, Heading, MenuButton, NumberField, heading, small
 from nsdviewer.state import BenchRow
@@ -223,7 +224,7 @@ class BenchPanel(QFrame):
         self.generator.offer(offered)
         title = title_of(chosen)
         self.generator.say(title if len(title) <= _LONGEST_TITLE else f"{title[:_LONGEST_TITLE]}…")
-        self.generator.setToolTip(f"Generator that paints: {title}")
+        self.generator.setToolTip(plain(f"Generator that paints: {title}"))
 
     # --- what it shows -----------------------------------------------------------------------
 
@@ -282,7 +283,7 @@ class BenchPanel(QFrame):
         if found is not None and found.label:
             short = short.replace(f" · {found.label}", "", 1)
         self._heading.setText(short.removesuffix(" repetitions").removesuffix(" trials"))
-        self._heading.setToolTip(title)
+        self._heading.setToolTip(plain(title))
         self._heading.setAccessibleName(title)
 
     def _show_painting(self, before: View | None, view: View) -> None:
@@ -301,7 +302,7 @@ class BenchPanel(QFrame):
 def _chip(text: str, tip: str) -> QToolButton:
     chip = QToolButton(text=text)
     chip.setObjectName("chip")
-    chip.setToolTip(tip)
+    chip.setToolTip(plain(tip))
     return chip
 
 

@@ -9,7 +9,6 @@ from PySide6.QtCore import QPoint, Qt, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import (
     QGridLayout,
-    QLabel,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -22,6 +21,7 @@ from app.cortex.lasso import Lasso
 from app.cortex.layer_list import FILE, LayerList
 from app.cortex.views import StandardView
 from app.described import cortex_in_words
+from app.plain_text import Label
 from app.read_out import vertex_read_out
 from app.view import View, differs, state_differs
 from nsdviewer.errors import NsdViewerError
@@ -70,7 +70,7 @@ class CortexPanel(QWidget):
         self._drawn_piece: tuple[Hemisphere, NDArray[np.int64]] | None = None
         self._grid = QGridLayout(self)
         self._grid.setContentsMargins(0, 0, 0, 0)
-        self._notice = QLabel("")
+        self._notice = Label("")
         self._notice.setObjectName("lead")
         self._notice.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._notice.setWordWrap(True)
@@ -84,7 +84,7 @@ class CortexPanel(QWidget):
         self._grid.addWidget(self._foot(), 0, 0, _FOOT)
         self.layers = LayerList(self)
         self.lasso = Lasso(self)
-        self._hover = QLabel(self)
+        self._hover = Label(self)
         self._hover.setObjectName("hint")
         self._hover.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._hover.hide()
@@ -97,7 +97,7 @@ class CortexPanel(QWidget):
         column = QVBoxLayout(box)
         column.setContentsMargins(0, 0, 0, 12)
         column.setSpacing(6)
-        self._notes = QLabel("")
+        self._notes = Label("")
         self._notes.setObjectName("hint")
         self._notes.setWordWrap(True)
         self._notes.setAlignment(Qt.AlignmentFlag.AlignCenter)

@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 from app.bench.generators import title_of
 from app.bench.samples import N_SEEDS, N_WAY
 from app.bench.widgets import ChoicePicture, SeenPictures
+from app.plain_text import plain
 from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel, Heading, Picture, small
@@ -178,7 +179,7 @@ class GalleryPanel(QDialog):
 
     def show_progress(self, fraction: float, text: str) -> None:
         self._bar.setValue(round(1000 * fraction))
-        self._bar.setToolTip(text)
+        self._bar.setToolTip(plain(text))
 
     def _take(self, k: int) -> None:
         if self._samples is not None:

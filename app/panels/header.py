@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QToolButton, QVBoxLayout
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QToolButton, QVBoxLayout
 
 from app.concept.box import ConceptBox
 from app.concept.choices import READING_TIPS, READINGS, Offered
@@ -12,6 +12,7 @@ from app.concept.memory import ConceptMemory
 from app.concept.statistic_menu import StatisticMenu
 from app.icons import themed_icon
 from app.models.links import ModelsLink
+from app.plain_text import Label, plain
 from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import MenuButton
@@ -37,7 +38,7 @@ class HeaderPanel(QFrame):
         self._subject = MenuButton("Subject")
         self._space = MenuButton("Space")
         self._version = MenuButton("Version of the betas")
-        self._badge = QLabel("simulated data")
+        self._badge = Label("simulated data")
         self._badge.setObjectName("badge")
         self._badge.setToolTip("The responses of this subject were invented by a simulator.")
         self.box = ConceptBox()
@@ -160,8 +161,8 @@ class HeaderPanel(QFrame):
         menu = self.reading.menu()
         menu.setToolTipsVisible(True)
         for action, reading in zip(menu.actions(), READINGS, strict=True):
-            action.setToolTip(offered.readings.get(reading) or READING_TIPS[reading])
-        self.reading.setToolTip(f"Reading of the concept. {READING_TIPS[chosen]}")
+            action.setToolTip(plain(offered.readings.get(reading) or READING_TIPS[reading]))
+        self.reading.setToolTip(plain(f"Reading of the concept. {READING_TIPS[chosen]}"))
         self.statistic.show_view(view)
         floor = view.state.noise_ceiling_floor_pct
         self._floor.say(f"NC ≥ {floor:g} %")

@@ -9,7 +9,6 @@ from PySide6.QtGui import QHideEvent, QKeyEvent, QShowEvent
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -25,6 +24,7 @@ from app.jobs.log import LogView
 from app.jobs.row import JobRow
 from app.jobs.tasks import OwnTasks
 from app.jobs.words import command_said, stage_said
+from app.plain_text import Label, plain
 from app.style import palette_of
 from app.tabs import Tabs
 from app.widgets import ElidedLabel, heading, small
@@ -110,7 +110,7 @@ class JobsPanel(QFrame):
         ):
             button = QPushButton(name)
             button.setObjectName("flat")
-            button.setToolTip(tip)
+            button.setToolTip(plain(tip))
             button.setAccessibleName(f"{name} the chosen job")
             button.clicked.connect(lambda _=False, n=name: self._act(n))
             self.buttons[name] = button
@@ -118,7 +118,7 @@ class JobsPanel(QFrame):
         self._curves_area = QScrollArea()
         self._curves_area.setWidgetResizable(True)
         self._curves_area.viewport().setAutoFillBackground(False)
-        self.no_curves = QLabel("reading the curves…")
+        self.no_curves = Label("reading the curves…")
         self.no_curves.setObjectName("small")
         self.no_curves.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._curves_area.setWidget(self.no_curves)

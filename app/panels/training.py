@@ -19,7 +19,6 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -30,6 +29,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.jobs.words import duration
+from app.plain_text import Label
 from app.widgets import ElidedLabel, Heading, heading, rgb_image, small
 from nsdviewer.state import Theme
 
@@ -99,7 +99,7 @@ class TrainingPanel(QFrame):
         self._sheets: tuple[Sheet, ...] = ()
         self._chosen: Path | None = None
         self._plots: Any = None
-        self._title = QLabel("No training chosen")
+        self._title = Label("No training chosen")
         self._title.setObjectName("title")
         self.stage = small("", "accent")
         self._folder = ElidedLabel()
@@ -109,7 +109,7 @@ class TrainingPanel(QFrame):
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
-        self.progress = QLabel()
+        self.progress = Label()
         self.fault = small("", "note")
         self.fault.setWordWrap(True)
         self.other = QPushButton("Another folder…")

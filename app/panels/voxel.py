@@ -20,6 +20,7 @@ from PySide6.QtWidgets import (
 
 from app.bench.widgets import ChoicePicture
 from app.concept.word_chips import WordChips
+from app.plain_text import plain
 from app.view import View, differs, state_differs
 from app.voxel.beta_plots import BetaPlot, BetasAs, short
 from app.voxel.prf_sketch import ReceptiveFieldSketch
@@ -127,9 +128,9 @@ class VoxelPanel(QFrame):
             self.heading.setText(f"Voxel {i}, {j}, {k}")
             self.regions.setText(", ".join(sorted(card.rois, key=_is_wide)))
             self.facts.setText(facts(card))
-            self.facts.setToolTip(_facts_tip(card))
+            self.facts.setToolTip(plain(_facts_tip(card)))
             self.reliability.setText(reliability(card))
-            self.reliability.setToolTip(_reliability_tip(card))
+            self.reliability.setToolTip(plain(_reliability_tip(card)))
             self._show_words(card)
         if differs(before, after, "card") or state_differs(before, after, "theme"):
             self.prf.show_field(card.prf, card.notes.get("prf", ""), theme)
@@ -153,7 +154,7 @@ class VoxelPanel(QFrame):
         words = card.words
         sure = words is None or words.is_better_than_chance
         self._likes.setText(_LIKES if sure else _NO_NEARER)
-        self._likes.setToolTip("" if sure else _WORDS_TIP)
+        self._likes.setToolTip(plain("" if sure else _WORDS_TIP))
         if words is None:
             note = card.notes.get("words", "naming…")
             self.words.show_words((), [], note)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import (
     QHBoxLayout,
-    QLabel,
     QProgressBar,
     QPushButton,
     QScrollArea,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.documents.recovery import in_words
+from app.plain_text import Label, plain
 from app.widgets import heading, small
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ class WelcomePanel(QWidget):
 
     def __init__(self) -> None:
         super().__init__()
-        title = QLabel("See what a person saw beside what their brain says they saw")
+        title = Label("See what a person saw beside what their brain says they saw")
         title.setObjectName("title")
-        lead = QLabel(
+        lead = Label(
             "Open a folder laid out as the Natural Scenes Dataset’s bucket, or begin with a "
             "simulated subject."
         )
@@ -190,7 +190,7 @@ def _line(text: str, tip: str, buttons: list[_Button]) -> QWidget:
     for name, act in buttons:
         button = QPushButton(name or elided(text, _MOST_CHARACTERS))
         button.setObjectName("flat")
-        button.setToolTip(tip)
+        button.setToolTip(plain(tip))
         button.setAccessibleName(f"{name}: {text}" if name else text)
         button.clicked.connect(lambda _=False, act=act: act())
         row.addWidget(button)

@@ -10,6 +10,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from app.flow_layout import FlowLayout
+from app.plain_text import plain
 from app.trial_list.facets import (
     Facet,
     TrialFacets,
@@ -170,6 +171,6 @@ def _tag(words: str, tip: str) -> QToolButton:
     metrics = QFontMetrics(tag.font())
     short = metrics.elidedText(words, Qt.TextElideMode.ElideRight, _WIDEST_TAG_PX)
     tag.setText(f"{short} ×")
-    tag.setToolTip(tip)
+    tag.setToolTip(plain(tip))
     tag.setAccessibleName(tip)
     return tag

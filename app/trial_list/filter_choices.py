@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.plain_text import plain
 from app.trial_list.facets import Category
 from app.widgets import ElidedLabel
 
@@ -49,7 +50,9 @@ class NumberToggles(QWidget):
             button.setAccessibleName(f"{self._what} {number}")
             if number in lacking:
                 button.setEnabled(False)
-                button.setToolTip(f"The betas of {self._what} {number} are not on this disk.")
+                button.setToolTip(
+                    plain(f"The betas of {self._what} {number} are not on this disk.")
+                )
             button.clicked.connect(lambda: self.chosen.emit(self.numbers()))
             self._grid.addWidget(button, at // _IN_A_ROW, at % _IN_A_ROW)
             self._buttons[number] = button

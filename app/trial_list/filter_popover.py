@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.plain_text import plain
 from app.trial_list.facets import (
     SET_WORDS,
     Facet,
@@ -141,7 +142,7 @@ class FilterPopover(QFrame):
         known = not facets.why_no_behaviour
         for widget in (*self._answers.values(), self._fastest, self._slowest, self._rt_label):
             widget.setEnabled(known)
-            widget.setToolTip(facets.why_no_behaviour)
+            widget.setToolTip(plain(facets.why_no_behaviour))
         self._no_behaviour.setText(facets.why_no_behaviour)
         self._no_behaviour.setVisible(not known)
         self.show_filter(self._chosen)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PySide6.QtCore import QAbstractTableModel, QItemSelection, QObject, Qt
 
+from app.plain_text import plain
 from app.trial_list.thumbnails import (
     BADGE_ROLE,
     LIKENESS_ROLE,
@@ -218,8 +219,10 @@ class TrialModel(QAbstractTableModel):
             return shown_names(self._shows, self.nsd_id_at(row))
         if role == LIKENESS_ROLE:
             return write_cosine(self.likeness_at(row))
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleTextRole):
+        if role == Qt.ItemDataRole.AccessibleTextRole:
             return self._describe(row)
+        if role == Qt.ItemDataRole.ToolTipRole:
+            return plain(self._describe(row))
         if role == Qt.ItemDataRole.TextAlignmentRole:
             return _LEFT if COLUMNS[index.column()].is_text else _RIGHT
         return None

@@ -7,7 +7,6 @@ from PySide6.QtGui import QKeyEvent, QRegion, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHeaderView,
-    QLabel,
     QListView,
     QTableView,
     QToolButton,
@@ -15,6 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from app.plain_text import Label, plain
 from app.trial_list.model import COLUMNS, TrialModel
 from app.trial_list.thumbnails import ThumbnailDelegate
 from nsdviewer.state import Theme, TrialsAs
@@ -161,7 +161,7 @@ def look_button(look: TrialsAs) -> QToolButton:
     button.setObjectName("flat")
     button.setFixedSize(24, 22)
     words = {TrialsAs.GRID: "Show a grid of pictures", TrialsAs.TABLE: "Show a table"}
-    button.setToolTip(words[look])
+    button.setToolTip(plain(words[look]))
     button.setAccessibleName(words[look])
     return button
 
@@ -171,7 +171,7 @@ def nothing_fits(way_out: QWidget) -> QWidget:
     page = QWidget()
     column = QVBoxLayout(page)
     column.addStretch(1)
-    label = QLabel("No trial fits this filter.")
+    label = Label("No trial fits this filter.")
     label.setObjectName("small")
     label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
     column.addWidget(label)

@@ -21,6 +21,7 @@ from PySide6.QtGui import (
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.dots import dots_image, weight_of
+from app.plain_text import plain
 from app.style import palette_of
 from app.widgets import text_at
 from nsdviewer.state import Theme
@@ -108,8 +109,10 @@ class BetaPlot(QWidget):
         )
         unit = "% signal change" if self._as is BetasAs.TRIALS else "z within a session"
         self.setToolTip(
-            f"Responses {self._as.value}, {unit}; click a point to select its trial, arrows go "
-            "through the selected picture's"
+            plain(
+                f"Responses {self._as.value}, {unit}; click a point to select its trial, arrows go "
+                "through the selected picture's"
+            )
         )
 
     # --- where points stand --------------------------------------------------------------------

@@ -8,6 +8,7 @@ from PySide6.QtCore import QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from app.plain_text import plain
 from app.style import palette_of
 from app.widgets import text_at
 from nsdviewer.state import Theme
@@ -43,7 +44,7 @@ class ReceptiveFieldSketch(QWidget):
         self._field, self._note, self._theme = field, note, theme
         said = read_out(field) if field is not None else note
         self.setAccessibleName(f"Receptive field: {said}")
-        self.setToolTip(said)
+        self.setToolTip(plain(said))
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:

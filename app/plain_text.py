@@ -1,0 +1,29 @@
+"""Text as it is: Qt takes what looks like markup for it, and opens the pictures that it names.
+
+Names, paths and sentences may come from a file that somebody sent. They are shown letter by letter.
+"""
+
+from __future__ import annotations
+
+import html
+
+from PySide6.QtCore import Qt
+from PySide6.QtGui import Qt as GuiQt
+from PySide6.QtWidgets import QLabel, QWidget
+
+
+class Label(QLabel):
+    """A label that shows its text letter by letter."""
+
+    def __init__(self, text: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if text:
+            self.setText(text)
+
+
+def plain(text: str) -> str:
+    """Return what a tooltip has to be given to show `text` letter by letter."""
+    if not GuiQt.mightBeRichText(text):
+        return text
+    return f'<span style="white-space: pre-wrap">{html.escape(text)}</span>'
