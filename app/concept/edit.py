@@ -181,12 +181,20 @@ class ConceptEdit(QLineEdit):
         painter.setClipRect(self.rect().adjusted(1, 1, -1, -1))
         height = self.fontMetrics().height() + 4
         table = colour_table(self._theme)
-        for span in term_spans(self.text()):
+        text, advance = self.text(), self.fontMetrics().horizontalAdvance
+        # Letters are added up from one term to the next: a line may hold thousands.
+        right, place = self._x_of(0), 0
+        for span in term_spans(text):
+            left = right + advance(text[place : span.start])
+            right, place = left + advance(text[span.start : span.stop]), span.stop
+            if right < 0:
+                continue
+            if left > self.width():
+                break
             # As the map shows what the term adds to: the ends of its colours.
             rgb = table[26 if span.is_negative else 230]
             colour = QColor.fromRgbF(*(float(v) for v in rgb)).name()
             painter.setBrush(QColor(mix(colour, palette_of(self._theme).raised, _WASH)))
-            left, right = self._x_of(span.start), self._x_of(span.stop)
             top = (self.height() - height) / 2
             box = QRectF(left - _CHIP_PX, top, right - left + 2 * _CHIP_PX, height)
             painter.drawRoundedRect(box, 5, 5)

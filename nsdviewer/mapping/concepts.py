@@ -15,7 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nsdviewer.errors import ConceptError, DataError, suggestion
+from nsdviewer.errors import ConceptError, DataError, shortened, suggestion
 
 _TOKEN = re.compile(
     r"""\s*(?:
@@ -30,6 +30,9 @@ _TOKEN = re.compile(
 _MINUS = "-−–"
 _PLAIN_WORDS = re.compile(r"[^\W_]+(?:[-'][^\W_]+)*(?: [^\W_]+(?:[-'][^\W_]+)*)*")
 _SMALLEST_NORM = 1e-6
+# Beyond them a concept is no idea of a person, and its sum no number.
+MOST_TERMS, MOST_WEIGHT = 100, 1e6
+_MOST_DIGITS, _QUOTED = 9, 80
 
 
 class TermKind(Enum):
@@ -85,7 +88,7 @@ def parse_concept(expression: str) -> tuple[Term, ...]:
     Raises
     ------
     ConceptError
-        If it is empty or cannot be read; the message says where.
+        If it is empty, too long, or cannot be read; the message says where.
     """
     tokens = _tokenise(expression)
     if not tokens:
@@ -93,6 +96,11 @@ def parse_concept(expression: str) -> tuple[Term, ...]:
     terms: list[Term] = []
     position = 0
     while position < len(tokens):
+        if len(terms) == MOST_TERMS:
+            raise ConceptError(
+                f"A concept has at most {MOST_TERMS} terms; '{_quote(expression)}' has "
+                "more. Leave some out."
+            )
         sign, position = _read_sign(tokens, position, first=not terms, expression=expression)
         term, position = _read_term(tokens, position, sign, expression)
         terms.append(term)
@@ -151,7 +159,7 @@ def concept_direction(terms: tuple[Term, ...], source: TermSource) -> NDArray[np
         vector = np.asarray(source.term_vector(term), dtype=np.float64)
         norm = np.linalg.norm(vector)
         if norm < _SMALLEST_NORM:
-            raise ConceptError(f"The term '{term.value}' has no direction; choose another.")
+            raise ConceptError(f"The term '{_quote(term.value)}' has no direction; choose another.")
         part = term.weight * vector / norm
         total = part if total is None else total + part
     if total is None or np.linalg.norm(total) < _SMALLEST_NORM:
@@ -168,7 +176,7 @@ def _unknown(word: str) -> str:
     except DataError:
         phrases = ()
     nearest = suggestion(word, dict.fromkeys(w for phrase in phrases for w in phrase.split()))
-    said = f"The embedding does not know the word '{word}'"
+    said = f"The embedding does not know the word '{_quote(word)}'"
     return f"{said}.{nearest}" if nearest else f"{said}; spell it otherwise, or say another."
 
 
@@ -201,12 +209,12 @@ _Token = tuple[str, str]
 
 def _tokenise(expression: str) -> list[_Token]:
     tokens: list[_Token] = []
-    position = 0
-    while expression[position:].strip():
+    position, end = 0, len(expression.rstrip())
+    while position < end:
         match = _TOKEN.match(expression, position)
         if match is None or match.lastgroup is None:
             raise ConceptError(
-                f"The concept cannot be read at '{expression[position:].strip()}'; write words, "
+                f"The concept cannot be read at '{_quote(expression[position:])}'; write words, "
                 '"quoted phrases", + and -, and weights as 0.5*word.'
             )
         tokens.append((match.lastgroup, match.group(match.lastgroup)))
@@ -222,7 +230,7 @@ def _read_sign(
         return (-1.0 if text in _MINUS else 1.0), position + 1
     if first:
         return 1.0, position
-    raise ConceptError(f"A + or - is missing before '{text}' in '{expression}'.")
+    raise ConceptError(f"A + or - is missing before '{_quote(text)}' in '{_quote(expression)}'.")
 
 
 def _read_term(
@@ -230,20 +238,26 @@ def _read_term(
 ) -> tuple[Term, int]:
     weight = sign
     if position < len(tokens) and tokens[position][0] == "number":
-        weight *= float(tokens[position][1].replace(",", "."))
+        weight *= _read_weight(tokens[position][1])
         position += 2  # the tokeniser has seen the * after a number
     if position >= len(tokens) or tokens[position][0] == "operator":
-        raise ConceptError(f"A word is missing at the end of '{expression}' or after a sign.")
+        raise ConceptError(
+            f"A word is missing at the end of '{_quote(expression)}' or after a sign."
+        )
     kind, text = tokens[position]
     if kind == "reference":
         prefix, _, value = text.partition(":")
-        if prefix != "roi" and not value.isdigit():
-            raise ConceptError(f"'{text}' needs a number, for example {prefix}:12.")
+        if prefix != "roi" and not (value.isascii() and value.isdigit()):
+            raise ConceptError(f"'{_quote(text)}' needs a number, for example {prefix}:12.")
+        if prefix != "roi" and len(value) > _MOST_DIGITS:
+            raise ConceptError(f"There is no {prefix} {shortened(value, 20)}; name another one.")
         return Term(weight, TermKind(prefix), value), position + 1
     if kind == "quoted":
         phrase = text[1:-1].strip()
         if not phrase:
-            raise ConceptError(f"There is an empty phrase in '{expression}'; put a word into it.")
+            raise ConceptError(
+                f"There is an empty phrase in '{_quote(expression)}'; put a word into it."
+            )
         _require_letters(phrase, expression)
         return Term(weight, TermKind.TEXT, phrase), position + 1
     words = []
@@ -256,4 +270,19 @@ def _read_term(
 
 def _require_letters(text: str, expression: str) -> None:
     if not any(c.isalnum() for c in text):
-        raise ConceptError(f"'{text}' in '{expression}' is no word; put one in its place.")
+        raise ConceptError(
+            f"'{_quote(text)}' in '{_quote(expression)}' is no word; put one in its place."
+        )
+
+
+def _read_weight(text: str) -> float:
+    weight = float(text.replace(",", "."))
+    if weight > MOST_WEIGHT:
+        raise ConceptError(
+            f"The weight {shortened(text, 20)} is too large; weights go up to {MOST_WEIGHT:,.0f}."
+        )
+    return weight
+
+
+def _quote(text: str) -> str:
+    return shortened(text.strip(), _QUOTED)

@@ -92,7 +92,9 @@ class Paint:
         if self.shown.map.period:
             values = np.mod(values, np.float32(self.shown.map.period))
         scale = np.float32((N_COLOURS - 1) / (self.high - self.low))
-        scaled = (values - np.float32(self.low)) * scale + np.float32(0.5)
+        # What is beyond every number is beyond the end of the scale, too.
+        with np.errstate(over="ignore"):
+            scaled = (values - np.float32(self.low)) * scale + np.float32(0.5)
         row = np.clip(scaled, 0, N_COLOURS - 1).astype(np.intp)
         row += N_COLOURS * self.shown.above(values, passes)
         return np.asarray(row)
@@ -153,9 +155,9 @@ def _below(shown: ShownLayer, size: NDArray[np.floating]) -> NDArray[np.floating
         return np.full_like(size, _FAILED_ANGLE_OPACITY)
     threshold = shown.choice.threshold
     if not shown.map.test and threshold:
-        return np.asarray(np.minimum(1.0, np.square(size / threshold)))
+        return _faded(size, threshold)
     most = _FAILED_OPACITY if shown.map.test else 1.0
-    return np.asarray(most * np.minimum(1.0, np.square(size / (_SOLID_SHARE * shown.limit))))
+    return np.asarray(most * _faded(size, _SOLID_SHARE * shown.limit))
 
 
 def _above(shown: ShownLayer, size: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -163,7 +165,12 @@ def _above(shown: ShownLayer, size: NDArray[np.floating]) -> NDArray[np.floating
         return np.ones_like(size)
     if shown.choice.thresholding is Thresholding.HARD:
         return np.ones_like(size)
-    return np.asarray(np.minimum(1.0, np.square(size / (_SOLID_SHARE * shown.limit))))
+    return _faded(size, _SOLID_SHARE * shown.limit)
+
+
+def _faded(size: NDArray[np.floating], solid: float) -> NDArray[np.floating]:
+    """Return the opacity of values of some size, 1 from `solid` on."""
+    return np.asarray(np.square(np.minimum(size, solid) / solid))
 
 
 def blend(

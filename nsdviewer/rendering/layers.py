@@ -10,6 +10,8 @@ from nsdviewer.data.spaces.layers import Layer
 from nsdviewer.data.spaces.places import Place
 from nsdviewer.state import Hemisphere, LayerChoice, Thresholding
 
+# Colours are looked up in single precision, where smaller steps would be none.
+_LIMITS = (1e-30, 1e30)
 _LIMIT_PERCENTILE = 99.0
 
 
@@ -99,7 +101,8 @@ class ShownLayer:
     def limit(self) -> float:
         """End of the colour scale: the choice's, else one that suits the map."""
         fixed = self.choice.limit if not self.map.period else None
-        return fixed if fixed is not None else self.map.limit
+        limit = fixed if fixed is not None else self.map.limit
+        return min(max(limit, _LIMITS[0]), _LIMITS[1])
 
     @property
     def has_threshold(self) -> bool:
@@ -118,10 +121,11 @@ class ShownLayer:
         # An angle of zero is no small angle.
         if self.map.period or not self.choice.threshold:
             found = np.isfinite(values)
-        elif self.map.signed:
-            found = np.abs(values) >= self.choice.threshold
         else:
-            found = values >= self.choice.threshold
+            # A threshold above all numbers of single precision is reached by none of them.
+            with np.errstate(over="ignore"):
+                threshold = np.float32(self.choice.threshold)
+            found = (np.abs(values) if self.map.signed else values) >= threshold
         return found if passes is None else found & passes
 
     def above_vertices(self, hemisphere: Hemisphere) -> NDArray[np.bool_] | None:

@@ -94,6 +94,9 @@ def read_map_file(path: Path) -> MapFile:
     """
     if not path.exists():
         raise DataError(f"There is no file {path}; add the layer again from where it is now.")
+    if not path.is_file():
+        # A pipe would be waited for.
+        raise RequestError(f"{path} is a folder, a device or a pipe and no file; choose a file.")
     name = path.name.lower()
     if name.endswith(_GIFTI):
         found = _read_gifti(path)

@@ -38,7 +38,9 @@ def test_a_tooltip_shows_its_text_as_it_is(text: str) -> None:
 def is_said_plainly(node: ast.expr) -> bool:
     if isinstance(node, ast.Constant):
         return True
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "plain"
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "plain"
+    )
 
 
 def test_every_label_is_plain_and_every_tooltip_said_plainly() -> None:

@@ -87,6 +87,21 @@ def test_what_cannot_be_read_is_refused(expression: str) -> None:
         parse_concept(expression)
 
 
+@pytest.mark.parametrize(
+    ("expression", "words"),
+    [
+        ("image:" + "9" * 20, "There is no image 999"), ("image:²", "needs a number"),
+        ("trial:" + "1" * 5000, "There is no trial 111"), ("9" * 400 + "*dog", "weights go up to"),
+        ("1000001*dog", "weights go up to"), ("+".join(["animal"] * 101), "at most 100 terms"),
+        ("(" * 5000, "is no word"), ("x" * 5000 + " +", "missing"), ("dog " * 999 + '"', "read at"),
+    ],
+)  # fmt: skip
+def test_what_is_beyond_measure_is_one_short_sentence(expression: str, words: str) -> None:
+    with pytest.raises(ConceptError, match=words) as refused:
+        parse_concept(expression)
+    assert len(str(refused.value)) < 300
+
+
 @pytest.mark.parametrize("expression", ["animal - animal", "0*animal", "nothing", "brzkfl"])
 def test_what_has_no_direction_is_refused(expression: str) -> None:
     with pytest.raises(ConceptError):

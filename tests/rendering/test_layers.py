@@ -81,6 +81,22 @@ def test_scales_begin_at_zero_for_what_has_no_sign_and_close_for_angles() -> Non
     assert np.abs(turned[4] - turned[5]).max() < 12
 
 
+@pytest.mark.parametrize("size", [1e-320, 1e-42, 1e-30, 1e30, 1e300])
+@pytest.mark.filterwarnings("error")
+def test_no_scale_is_too_small_or_too_large_to_be_drawn(size: float) -> None:
+    most = float(np.finfo(np.float32).max)
+    for layer_map in (SIGNED, UNSIGNED):
+        for choice in ({"limit": size}, {"threshold": size}, {"limit": size, "threshold": size}):
+            rgb = colours_of(layer_map, [0.0, most, -most, np.nan, 1e-44], **choice)
+            assert (rgb[3] == GREY).all()
+            assert (rgb[1] != rgb[0]).any() or size > most
+    # A map of such values has a scale of its own.
+    if size < most:
+        tiny = replace(UNSIGNED, volume=np.full((2, 2, 2), size, np.float32))
+        shown = ShownLayer(LayerChoice("planted"), tiny)
+        assert colour_bar(paint_of(shown, Theme.DARK), Theme.DARK).high > 0
+
+
 @pytest.mark.parametrize("layer_map", [SIGNED, UNSIGNED])
 def test_below_the_threshold_a_layer_fades_or_is_hidden(layer_map: LayerMap) -> None:
     values = np.array([0.2, 0.5, 0.9, 1.0, 1.5], np.float32)
