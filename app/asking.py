@@ -9,10 +9,12 @@ from PySide6.QtGui import QKeySequence
 from app import questions
 from app.dialogs import ShortcutsDialog, TableDialog
 from app.palette import Entry, Palette
+from app.tasks import Lane
 
 if TYPE_CHECKING:
     from app.commands import Command
     from app.window import MainWindow
+    from nsdviewer.jobs import Ticket
 
 _FIGURE_FILTER = "PNG picture (*.png);;SVG drawing (*.svg);;PDF page (*.pdf)"
 _STATE_FILTER = "Saved view (*.json)"
@@ -140,7 +142,17 @@ def show_guide(window: MainWindow) -> None:
 
 
 def show_provenance(window: MainWindow) -> None:
-    scene = window.scene()
-    if scene is not None:
-        lines = [(line.partition(": ")[0], line.partition(": ")[2]) for line in scene.provenance]
-        TableDialog(window, "Where this view comes from", {"Provenance": lines}).show()
+    view = window.controller.view
+    if view is None:
+        return
+
+    def look(_: Ticket) -> tuple[tuple[str, str], ...]:
+        from nsdviewer.session.view_provenance import provenance_in_words
+
+        return provenance_in_words(view.workspace, view.state)
+
+    def show(lines: tuple[tuple[str, str], ...]) -> None:
+        TableDialog(window, "Where this view comes from", {"Provenance": [*lines]}).show()
+
+    # The models' files are read for their fingerprints.
+    window.controller.tasks.submit(Lane.DETAIL, "provenance", look, show)

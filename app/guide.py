@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from markdown_it import MarkdownIt
 from PySide6.QtCore import QEvent, Qt, QUrl
 from PySide6.QtGui import (
     QDesktopServices,
     QImage,
-    QPalette,
     QResizeEvent,
     QShowEvent,
     QTextDocument,
@@ -23,12 +23,16 @@ from PySide6.QtWidgets import (
     QListWidgetItem,
     QTextBrowser,
     QVBoxLayout,
-    QWidget,
 )
 
 from app.plain_text import plain
+from app.style import palette_of
 from app.widgets import resize_on_screen
 from nsdviewer.resources import resource_path
+from nsdviewer.state import Theme
+
+if TYPE_CHECKING:
+    from app.window import MainWindow
 
 _FIRST = "index.md"
 _MARGIN_PX = 60
@@ -46,10 +50,17 @@ a { text-decoration: none; }
 
 
 class GuidePage(QTextBrowser):
-    """One page; pictures are as wide as the page, at most their own size."""
+    """One page; pictures are as wide as the page, at most their own size.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    theme_of
+        Returns the theme that the page is to wear.
+    """
+
+    def __init__(self, theme_of: Callable[[], Theme]) -> None:
         super().__init__()
+        self._theme_of = theme_of
         self.setAccessibleName("Page of the guide")
         self.setOpenLinks(False)
         self._file = Path()
@@ -65,8 +76,7 @@ class GuidePage(QTextBrowser):
         # A table is no part of plain CommonMark, and the list of commands is one.
         reader = MarkdownIt("commonmark").enable("table")
         # Qt would take the colour of links from the application; the theme is the window's.
-        owner = self.window().parentWidget() or self
-        link = owner.palette().color(QPalette.ColorRole.Link).name()
+        link = palette_of(self._theme_of()).accent
         self.document().setDefaultStyleSheet(f"{_SHEET} a {{ color: {link}; }}")
         text = reader.render(file.read_text(encoding="utf-8"))
         # The spacing of lines is a share of their height, and a picture's line is as high as it.
@@ -119,8 +129,8 @@ class GuidePage(QTextBrowser):
 class GuideDialog(QDialog):
     """The guide; links between its pages stay in it, others go to the browser."""
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    def __init__(self, window: MainWindow | None = None) -> None:
+        super().__init__(window)
         self.setWindowTitle("nsdviewer guide")
         self._folder = resource_path("guide")
         self.pages = QListWidget()
@@ -131,7 +141,7 @@ class GuideDialog(QDialog):
         self.search.setPlaceholderText("find in the guide")
         self.search.setAccessibleName("Find in the guide")
         self.search.setClearButtonEnabled(True)
-        self.page = GuidePage()
+        self.page = GuidePage(lambda: window.theme if window is not None else Theme.DARK)
         for file in self._files():
             item = QListWidgetItem(title_of(file))
             item.setToolTip(plain(item.text()))

@@ -1,5 +1,6 @@
 """The application: one window, its settings, and what it opens with."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -27,6 +28,8 @@ def run_window(kind: str, path: Path | None) -> int:
         ``"demo"`` makes or opens the demo subject, ``"open"`` opens `path`, ``"last"`` comes back
         to the last view.
     """
+    # Without a folder to write in it goes on, and the window says once what is not kept.
+    logging.getLogger("matplotlib").addHandler(logging.NullHandler())
     # A window fetches nothing by itself: its models manager asks first.
     stay_offline()
     application = QApplication.instance() or QApplication(sys.argv[:1])

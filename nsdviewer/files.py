@@ -49,6 +49,16 @@ def beside(path: Path, suffixes: Iterable[str]) -> Path:
     return path.with_name(path.name + ".json")
 
 
+def expanded(path: Path | str) -> Path:
+    """Return a path with its ~ as a home folder; as it is where that is nobody's home."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111 (`Path.expanduser` raises there)
+
+
+def is_there(path: Path | str) -> bool:
+    """Whether something is at `path`; not where it is no path at all, or may not be looked at."""
+    return os.path.exists(path)  # noqa: PTH110 (`Path.exists` raises for a name that is too long)
+
+
 def file_fingerprint(path: Path) -> str:
     """Return a short fingerprint of a file: its size and the SHA-256 of its first and last MiB.
 

@@ -20,6 +20,7 @@ from app.composer.form import RealField, TextField
 from app.plain_text import Label
 from app.widgets import ElidedLabel
 from nsdviewer.errors import NsdViewerError
+from nsdviewer.files import expanded
 from nsdviewer.state import DocumentKind
 from nsdviewer.state.documents import require_replaceable
 
@@ -99,7 +100,7 @@ class TurntableDialog(QDialog):
 
     def path(self) -> Path:
         """Return the film's file."""
-        return Path(self.file.text().strip()).expanduser()
+        return expanded(self.file.text().strip())
 
     def options(self) -> tuple[str, ...]:
         """Return the words of the command that say how it turns."""

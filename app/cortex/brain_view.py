@@ -28,7 +28,6 @@ from app.cortex.viewpoint import Viewpoint
 from app.style import palette_of
 from app.widgets import ShowsFocus
 from nsdviewer.rendering.brain3d import LABEL_PX, BrainDrawing
-from nsdviewer.state.history import AMENDS
 
 if TYPE_CHECKING:
     from app.cortex.software import SoftwareCanvas
@@ -106,6 +105,10 @@ class BrainView(ShowsFocus, QWidget):
         self._viewpoint = Viewpoint(lambda: (self.width(), self.height()))
         self._projected: tuple[tuple[Any, ...], tuple[Projected, ...]] | None = None
         self._hovered = QPointF()
+        # A camera that a scene came with is said once the scene is shown.
+        self._placed = QTimer(self, singleShot=True, interval=0)
+        self._placed.timeout.connect(self._say_placed)
+        self._placed_by = ""
         self._wheel = QTimer(self, singleShot=True, interval=250)
         self._wheel.timeout.connect(self._say_zoomed)
         self._series = QTimer(self, singleShot=True, interval=_SERIES_MS)
@@ -122,7 +125,7 @@ class BrainView(ShowsFocus, QWidget):
 
     @property
     def busy(self) -> bool:
-        return self._wheel.isActive() or self._moved.isActive()
+        return any(each.isActive() for each in (self._wheel, self._moved, self._placed))
 
     # --- inward ------------------------------------------------------------------------------
 
@@ -147,8 +150,11 @@ class BrainView(ShowsFocus, QWidget):
                 scene, before if follow else None, camera, self.seen_from(), marked
             )
             placed = found.camera
-            if found.went_along:
-                QTimer.singleShot(0, self._say_followed)
+            # What is still to be said is about a scene that is left.
+            self._placed.stop()
+            if found.gesture is not None:
+                self._placed_by = found.gesture
+                self._placed.start()
         self._drawing.draw(replace(scene, camera=placed))
         self._place_cursor(cursor)
         self.redraw()
@@ -177,6 +183,7 @@ class BrainView(ShowsFocus, QWidget):
 
     def show_camera(self, camera: Camera, is_default: bool) -> None:
         """Place the camera."""
+        self._placed.stop()
         self._viewpoint.is_default = is_default
         if is_default or not np.allclose(camera, self._drawing.camera(), atol=1e-3):
             self._viewpoint.leave()
@@ -185,11 +192,17 @@ class BrainView(ShowsFocus, QWidget):
             self._drawing.set_camera(wanted)
             self.redraw()
 
-    def look_from(self, view: StandardView, morph: float) -> None:
-        """Look from a standard direction once the cortex is drawn with its sides in this shape."""
-        self._viewpoint.ask(view, morph)
+    def look_from(self, view: StandardView, morph: float, gesture: str) -> None:
+        """Look from a standard direction once the cortex is drawn with its sides in this shape.
+
+        Parameters
+        ----------
+        gesture
+            `AMENDS` where the shape is about to change with it, else empty.
+        """
+        self._viewpoint.ask(view, morph, gesture)
         if self._scene is not None and self._viewpoint.is_asked_for(self._scene):
-            self._drawing.set_camera(self._viewpoint.standard(self._scene, self.seen_from()))
+            self._drawing.set_camera(self._viewpoint.standard(self._scene, self.seen_from()).camera)
             self._say_camera()
             self.redraw()
 
@@ -250,9 +263,8 @@ class BrainView(ShowsFocus, QWidget):
         self._viewpoint.is_default = False
         self.cameraMoved.emit(self.seen_from(), gesture)
 
-    def _say_followed(self) -> None:
-        # The camera went along with what a person changed: one step, not two.
-        self._say_camera(AMENDS)
+    def _say_placed(self) -> None:
+        self._say_camera(self._placed_by)
 
     # --- geometry ----------------------------------------------------------------------------
 

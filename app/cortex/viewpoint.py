@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.cortex.views import StandardView, camera_from, fitted, following, shown_points
+from nsdviewer.state.history import AMENDS
 
 if TYPE_CHECKING:
     from nsdviewer.rendering.scene import Scene
@@ -20,10 +21,14 @@ Place = NDArray[np.floating]
 
 @dataclass(frozen=True)
 class Placed:
-    """A camera, and whether it went along with a change that a person made."""
+    """A camera, and the gesture that it is said with; None where it is nothing to say.
+
+    It amends the change of the shape that it goes along with, and is a step of its own where a person
+    asked for it alone.
+    """
 
     camera: Camera
-    went_along: bool = False
+    gesture: str | None = None
 
 
 class Viewpoint:
@@ -43,20 +48,20 @@ class Viewpoint:
     def __init__(self, size: Callable[[], tuple[int, int]]) -> None:
         self.is_default = True
         self._size = size
-        # What was asked for and is not drawn yet: a direction, and the shape it is for.
-        self._asked: tuple[StandardView, float] | None = None
+        # What was asked for and is not drawn yet: a direction, the shape it is for, the gesture.
+        self._asked: tuple[StandardView, float, str] | None = None
         # The standard view that is shown, as long as nobody turns it.
         self._standing: StandardView | None = None
 
-    def ask(self, view: StandardView, morph: float) -> None:
+    def ask(self, view: StandardView, morph: float, gesture: str) -> None:
         """Look from a standard direction once the cortex has this shape."""
-        self._asked = (view, morph)
+        self._asked = (view, morph, gesture)
 
     def is_asked_for(self, scene: Scene) -> bool:
         """Whether this is the scene that a standard view was asked for."""
         if self._asked is None:
             return False
-        view, morph = self._asked
+        view, morph, _ = self._asked
         return scene.state.hemispheres is view.value.sides and scene.state.morph == morph
 
     def leave(self) -> None:
@@ -67,13 +72,14 @@ class Viewpoint:
         """Give up a standard view whose shape is not drawn yet, and that was shown last."""
         self._asked = self._standing = None
 
-    def standard(self, scene: Scene, now: Camera) -> Camera:
+    def standard(self, scene: Scene, now: Camera) -> Placed:
         """Return the camera that was asked for; `now` where the scene is empty."""
         asked, self._asked = self._asked, None
         if asked is None or not scene.hemispheres:
-            return now
-        self._standing = asked[0]
-        return self.fitted(camera_from(asked[0], scene.hemispheres), scene)
+            return Placed(now)
+        view, _, gesture = asked
+        self._standing = view
+        return Placed(self.fitted(camera_from(view, scene.hemispheres), scene), gesture)
 
     def of(
         self,
@@ -98,19 +104,20 @@ class Viewpoint:
         """
         if self.is_asked_for(scene):
             self.is_default = False
-            return Placed(self.standard(scene, now), went_along=True)
+            return self.standard(scene, now)
         self.is_default = not chosen
         if self.is_default:
             return Placed(self.fitted(scene.camera, scene))
         if before is None or not before.hemispheres or not scene.hemispheres:
             return Placed(chosen)
         if self._standing is not None:
-            return Placed(self.fitted(camera_from(self._standing, scene.hemispheres), scene), True)
+            along = camera_from(self._standing, scene.hemispheres)
+            return Placed(self.fitted(along, scene), AMENDS)
         # Along with the cursor, else with the middle of the cortex.
         was, at = marked
         if was is None or at is None:
             was, at = (shown_points(each.hemispheres).mean(0) for each in (before, scene))
-        return Placed(following(now, was, at), went_along=True)
+        return Placed(following(now, was, at), AMENDS)
 
     def fitted(self, camera: Camera, scene: Scene | None) -> Camera:
         """Return the camera as near as the view allows; see `views.fitted`."""

@@ -24,6 +24,8 @@ from PySide6.QtWidgets import (
 
 from app import questions
 from app.plain_text import Label, plain
+from nsdviewer.errors import shortened
+from nsdviewer.files import expanded, is_there
 from nsdviewer.state.named_paths import NamedPath, PathUse, below
 
 if TYPE_CHECKING:
@@ -117,7 +119,7 @@ class RelocateDialog(QDialog):
 
     def _add_row(self, grid: QGridLayout, row: int, each: NamedPath) -> None:
         is_root = each.use is PathUse.ROOT
-        was = Label(f"{each.use.value}, was {each.path}")
+        was = Label(f"{each.use.value}, was {shortened(each.path, 300)}")
         was.setObjectName("small")
         was.setWordWrap(True)
         field = QLineEdit()
@@ -158,11 +160,11 @@ class RelocateDialog(QDialog):
             place = self._place(each)
             if not place:
                 continue
-            path = Path(place).expanduser()
-            if each.use is PathUse.ROOT and not (_root_of(path) / "nsddata").is_dir():
-                return f"{place} holds no folder 'nsddata'; choose the one that does."
-            if each.use is not PathUse.ROOT and not path.exists():
-                return f"There is no {place}; choose a file that is there."
+            path = expanded(place)
+            if each.use is PathUse.ROOT and not is_there(_root_of(path) / "nsddata"):
+                return f"{shortened(place)} holds no folder 'nsddata'; choose the one that does."
+            if each.use is not PathUse.ROOT and not is_there(path):
+                return f"There is no {shortened(place)}; choose a file that is there."
         return ""
 
     def _answer(self) -> None:
@@ -170,7 +172,7 @@ class RelocateDialog(QDialog):
         for each in self._asked:
             place = self._place(each)
             if place:
-                path = Path(place).expanduser().absolute()
+                path = expanded(place).absolute()
                 places[each.path] = str(_root_of(path) if each.use is PathUse.ROOT else path)
         left_out = [each.path for each in self._asked if not self._place(each)]
         self.accept()

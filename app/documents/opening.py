@@ -10,8 +10,10 @@ from app.bench.generators import shipped_choices
 from app.composing import Composed, Composer, Made
 from app.view import Choices
 from nsdviewer.data.surfaces.meshes import Hemimesh
+from nsdviewer.files import is_there
 from nsdviewer.jobs import Progress
 from nsdviewer.rendering.cortex import can_unfold
+from nsdviewer.rendering.figure_notes import NOTED_SUFFIXES
 from nsdviewer.session import Session, Workspace, open_workspace
 from nsdviewer.session.demo import first_state, fit_missing, make_demo
 from nsdviewer.session.layers import available_layers
@@ -62,14 +64,15 @@ def open_path(path: Path, theme: Theme, progress: Progress) -> Opened:
 
 def read(path: Path, theme: Theme, progress: Progress) -> Opened | SessionDocument:
     """Open a folder; of a document only read what it says, and open nothing that it names."""
-    if path.is_dir() or not path.exists():
+    is_document = path.suffix.lower() in (".json", *NOTED_SUFFIXES)
+    if path.is_dir() or (not is_there(path) and not is_document):
         return open_path(path, theme, progress)
     return SessionDocument.load(path)
 
 
 def open_document(document: SessionDocument, progress: Progress) -> Opened | Missing:
     """Open what a document speaks of, or return what of it is not where it says."""
-    missing = tuple(each for each in paths_of([document.state]) if not Path(each.path).exists())
+    missing = tuple(each for each in paths_of([document.state]) if not is_there(each.path))
     if missing:
         return Missing(missing)
     return open_session(Session(document.state, document.history), progress)

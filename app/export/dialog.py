@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 from app.plain_text import Label
 from app.questions import free_place
 from app.widgets import ElidedLabel, MenuButton
+from nsdviewer.files import expanded
 from nsdviewer.rendering.view_kinds import (
     DPI,
     MOST_SCALE,
@@ -150,7 +151,7 @@ class ExportDialog(QDialog):
         return ExportRequest(self._view, self.path(), self.scale(), self._source if is_map else "")
 
     def path(self) -> Path:
-        return Path(self.file.text().strip() or self._usual_name()).expanduser()
+        return expanded(self.file.text().strip() or self._usual_name())
 
     def scale(self) -> float:
         return int(self.dpi.text() or 0) / DPI

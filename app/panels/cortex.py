@@ -84,7 +84,7 @@ class CortexPanel(QWidget):
         self._grid.addWidget(self._foot(), 0, 0, _FOOT)
         self.layers = LayerList(self)
         self.lasso = Lasso(self)
-        self._hover = Label(self)
+        self._hover = Label(parent=self)
         self._hover.setObjectName("hint")
         self._hover.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._hover.hide()
@@ -225,7 +225,8 @@ class CortexPanel(QWidget):
 
     def _is_followed(self) -> bool:
         """Whether the state still is of the shape, and seen from where, the camera went along."""
-        if self._view is None or self._followed is None:
+        # What was opened, and what undo and redo lead to, keeps the camera that it has.
+        if self._view is None or self._followed is None or self._view.is_whole:
             return False
         before, after = self._followed, self._view.state
         return all(getattr(before, name) == getattr(after, name) for name in _SHAPE)
@@ -287,7 +288,8 @@ class CortexPanel(QWidget):
         if state.morph > INFLATED and state.unfolding is Unfolding.FLAT:
             # From anywhere else the flat map is a line.
             changes["morph"] = INFLATED
-        self.view3d.look_from(view, changes.get("morph", state.morph))
+        changed = any(getattr(state, name) != value for name, value in changes.items())
+        self.view3d.look_from(view, changes.get("morph", state.morph), AMENDS if changed else "")
         self.wanted.emit(changes)
 
     # --- layers ------------------------------------------------------------------------------

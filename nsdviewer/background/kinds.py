@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
-from pathlib import Path
 
 from nsdviewer.errors import RequestError
+from nsdviewer.files import expanded
 
 
 class FieldKind(Enum):
@@ -246,7 +246,7 @@ def _words(field: JobField, value: str) -> list[str]:
     if field.kind is FieldKind.CHOICE and value == field.choices[0]:
         return []
     if field.kind in PLACES:
-        value = str(Path(value).expanduser())
+        value = str(expanded(value))
     if field.suffix and not value.endswith(field.suffix) and "." not in value.rpartition("/")[2]:
         value += field.suffix
     # A value that looks like an option is glued to its name.

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from nsdviewer.files import expanded
+
 _OUT = ("--out", "-o")
 # What tells the usual place of a model or cache apart.
 _PLACE = ("--subject", "--space", "--version", "--embedding")
@@ -20,7 +22,7 @@ def written_place(command: Sequence[str], place: Path) -> str:
     if not out and command[0] == "simulate":
         out = _first_argument(command, 1)
     if out:
-        return str((place / out).expanduser().absolute())
+        return str(expanded(place / out).absolute())
     if command[0] in ("fit", "embed"):
         n_words = 2 if command[0] == "fit" else 1
         root = _first_argument(command, n_words)

@@ -4,6 +4,7 @@ Exit status: 0 done, 1 the data or the request is at fault (one sentence), 2 usa
 """
 
 import argparse
+import logging
 import os
 import sys
 import warnings
@@ -19,6 +20,8 @@ def main(argv: Sequence[str]) -> int:
     """Run one command and return its exit status."""
     # The networks come from packages on this machine; asking a hub first only costs time.
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    # That it has no folder of its own to write in is nothing a person can mend.
+    logging.getLogger("matplotlib").addHandler(logging.NullHandler())
     # The commands load what computes; asking whether a window is wanted must not.
     from nsdviewer.cli.parser import build_parser
 

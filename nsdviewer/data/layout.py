@@ -16,7 +16,8 @@ from enum import Enum
 from functools import cached_property
 from pathlib import Path
 
-from nsdviewer.errors import DataError, RequestError
+from nsdviewer.errors import DataError, RequestError, shortened
+from nsdviewer.files import expanded, is_there
 from nsdviewer.state import BetaVersion, Hemisphere, Space
 
 SIMULATED_FLAG = "SIMULATED.json"
@@ -80,9 +81,11 @@ class NsdRoot:
         DataError
             If the folder does not exist or holds no ``nsddata``.
         """
-        folder = Path(path).expanduser()
-        if not folder.is_dir():
-            raise DataError(f"There is no folder {folder}; name the one that holds 'nsddata'.")
+        folder = expanded(path)
+        if not is_there(folder) or not folder.is_dir():
+            raise DataError(
+                f"There is no folder {shortened(folder)}; name the one that holds 'nsddata'."
+            )
         # A folder of the bucket may be a link to another disk: its neighbours are those of the link.
         folder = folder.absolute()
         if folder.name.startswith("nsddata") and (folder.parent / "nsddata").is_dir():

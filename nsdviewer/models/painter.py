@@ -145,9 +145,11 @@ def seed_of_each(seed: Seeds, n_pictures: int) -> list[int]:
         If there are neither one nor `n_pictures`, or one is negative.
     """
     seeds = [int(seed)] * n_pictures if isinstance(seed, int) else [int(s) for s in seed]
-    if len(seeds) != n_pictures or any(s < 0 for s in seeds):
+    if any(s < 0 for s in seeds):
+        raise RequestError(f"A seed is a whole number from 0 upwards; got {min(seeds)}.")
+    if len(seeds) != n_pictures:
         raise RequestError(
-            f"{n_pictures} pictures need one seed, or {n_pictures}, from 0 upwards; got {seed}."
+            f"{n_pictures} pictures need one seed, or one for each; got {len(seeds)}."
         )
     return seeds
 

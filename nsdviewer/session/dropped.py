@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from nsdviewer.errors import NsdViewerError, RequestError
+from nsdviewer.files import expanded
 from nsdviewer.rendering.figure_notes import NOTED_SUFFIXES, read_noted
 from nsdviewer.state import DocumentKind, read_document
 
@@ -79,7 +80,7 @@ def classify(path: Path) -> Dropped:
 
     A folder inside or above an NSD root stands for the root, which `Dropped.path` then names.
     """
-    path = path.expanduser().absolute()
+    path = expanded(path).absolute()
     try:
         return _classify(path)
     except NsdViewerError as error:

@@ -14,6 +14,7 @@ from nsdviewer.data.spaces.resampling import Interpolation, Shape, resample
 from nsdviewer.data.spaces.routes import Route, route
 from nsdviewer.data.surfaces.meshes import read_mesh
 from nsdviewer.errors import DataError, NsdViewerError
+from nsdviewer.files import expanded
 from nsdviewer.rendering.layers import LayerMap
 from nsdviewer.session.disk_layers import is_signed, without_infinities
 from nsdviewer.session.map_files import MapFile, read_map_file, side_of
@@ -68,7 +69,7 @@ def file_layer(workspace: Workspace, text: str) -> LayerMap:
     DataError
         If it, or a transform that it needs, is missing or damaged.
     """
-    path = Path(text).expanduser()
+    path = expanded(text)
     stamp = path.stat().st_mtime_ns if path.exists() else 0
     found: LayerMap = workspace.keep(
         ("layer", "file", text, stamp), lambda: _read(workspace, path, f"file:{text}")

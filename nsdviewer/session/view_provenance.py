@@ -9,7 +9,8 @@ from typing import Any
 from nsdviewer.errors import NsdViewerError
 from nsdviewer.files import file_fingerprint
 from nsdviewer.session.evidence import MapRequest, null_of
-from nsdviewer.session.scenes import provenance
+from nsdviewer.session.file_layers import described_files
+from nsdviewer.session.scenes import in_ranges, provenance, tested_words
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
 
@@ -76,6 +77,36 @@ def state_provenance(workspace: Workspace, state: ViewState) -> dict[str, Any]:
         "models": _models(workspace, state),
         "layers": _layer_files(state),
     }
+
+
+def provenance_in_words(workspace: Workspace, state: ViewState) -> tuple[tuple[str, str], ...]:
+    """Return (what, which) of all that a state's numbers are made of, as a person reads it."""
+    data = "SIMULATED data" if workspace.root.is_simulated else "NSD"
+    said = [
+        ("data", f"{data}, {workspace.root.path}"),
+        ("subject", f"{state.subject}, sessions {in_ranges(workspace.sessions)}"),
+        ("responses", f"{state.space.value} · {state.version.short} · {state.version.value}"),
+        ("embedding", workspace.embedding.title),
+    ]
+    if state.concept:
+        is_tested = state.statistic != "none"
+        said += [
+            ("concept", f"{state.concept} · reading: {state.reading.value}"),
+            ("test", tested_words(workspace, state) if is_tested else "not tested"),
+            ("noise ceiling", f"≥ {state.noise_ceiling_floor_pct:g} %"),
+        ]
+    models = _models(workspace, state)
+    for kind in ("encoder", "decoder"):
+        if kind in models:
+            header, print_ = models[kind]["header"], models[kind]["fingerprint"]
+            said.append((kind, f"{header['model']}, {header['roi']} · fingerprint {print_}"))
+        else:
+            said.append((kind, "none"))
+    if "generator" in models:
+        said += [("generator", models["generator"]["name"]), ("seed", f"{state.seed}")]
+    layers = (line.removeprefix("layer: ") for line in described_files(workspace, state))
+    said += [("layer", line) for line in layers]
+    return (*said, ("nsdviewer", installed_version()))
 
 
 def _data_fingerprints(workspace: Workspace) -> dict[str, str]:

@@ -8,8 +8,9 @@ from typing import Any
 
 from nsdviewer.errors import RequestError
 
-# A state with a hundred drawn regions is a megabyte; what is larger is none of ours.
-MOST_BYTES = 64 << 20
+# A state with a hundred drawn regions is a megabyte; what is larger is none of ours. Reading so much
+# holds up a window for less than a second.
+MOST_BYTES = 32 << 20
 
 
 class DocumentKind(Enum):

@@ -452,3 +452,26 @@ def test_undo_and_redo_leave_a_camera_as_it_was(window):
         assert state_of(window) == expected, name
     ask(window, morph=PIAL)
     assert state_of(window).camera != inflated.camera
+
+
+@NEEDS_SCREEN
+def test_a_camera_that_is_still_to_be_said_is_none_of_what_is_opened_meanwhile(window):
+    ask(window, camera=(), hemispheres=Sides.BOTH)
+    other = state_of(window).replace(hemispheres=Sides.LEFT, seed=state_of(window).seed + 1)
+    opened: list[bool] = []
+
+    def open_it(before: object, after: object) -> None:
+        if window.cortex.view3d._placed.isActive() and not opened:
+            opened.append(True)
+            window.controller.session.go((History(), other))
+
+    window.controller.viewChanged.connect(open_it)
+    window.cortex.look_from(StandardView.LEFT_LATERAL)
+    assert window.wait_idle() and opened
+    window.controller.viewChanged.disconnect(open_it)
+    assert state_of(window) == other and not window.controller.session.history.past
+    # Asked for alone, a view is a step of its own.
+    window.cortex.look_from(StandardView.LEFT_LATERAL)
+    assert window.wait_idle() and state_of(window).camera
+    window.controller.step(forward=False)
+    assert window.wait_idle() and state_of(window) == other

@@ -10,6 +10,7 @@ from nsdviewer.data.pictures.brick_pictures import open_brick_pictures, open_roo
 from nsdviewer.data.pictures.coco_pictures import find_caption_files, open_coco_pictures
 from nsdviewer.data.pictures.folder_pictures import open_folder_pictures
 from nsdviewer.errors import DataError
+from nsdviewer.files import expanded
 
 
 class PictureSource(Protocol):
@@ -75,7 +76,7 @@ def open_picture_source(
     DataError
         If there is nothing at `path`, or nothing to train on.
     """
-    place = Path(path).expanduser()
+    place = expanded(path)
     if place.is_file():
         return open_brick_pictures(place, with_shared)
     if not place.is_dir():

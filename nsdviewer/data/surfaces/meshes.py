@@ -19,6 +19,7 @@ from nsdviewer.data.surfaces.surface_files import (
     read_scalars,
 )
 from nsdviewer.errors import DataError, RequestError, suggestion
+from nsdviewer.files import expanded
 from nsdviewer.state import Hemisphere
 
 __all__ = [
@@ -120,7 +121,7 @@ class SubjectsDir:
 
 def open_freesurfer(subjects_dir: Path | str) -> SubjectsDir:
     """List the subjects of a ``SUBJECTS_DIR``; raises `DataError` if it holds none."""
-    folder = Path(subjects_dir).expanduser()
+    folder = expanded(subjects_dir)
     if not folder.is_dir():
         raise DataError(f"There is no folder {folder}; name a FreeSurfer SUBJECTS_DIR.")
     found = [f.name for f in folder.iterdir() if any((f / "surf").glob("[lr]h.*"))]

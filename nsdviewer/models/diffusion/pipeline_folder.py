@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from nsdviewer.errors import CheckpointError, ModelUnavailableError, suggestion
+from nsdviewer.files import expanded
 
 CARD_FILE = "nsdviewer.json"
 INSTALL = (
@@ -108,7 +109,7 @@ def find_folder(path_or_name: Path | str, allow_download: bool = False) -> tuple
     ModelUnavailableError
         If there is no such folder, and the hub's cache has none of the name.
     """
-    path, name = Path(path_or_name).expanduser(), str(path_or_name)
+    path, name = expanded(path_or_name), str(path_or_name)
     if path.is_dir():
         return path, path.resolve().name
     if isinstance(path_or_name, Path) or path.exists() or not _HUB_NAME.fullmatch(name):
