@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from nsdviewer.files import atomic_path, file_fingerprint, write_json
+from nsdviewer.files import atomic_path, expanded, file_fingerprint, is_there, write_json
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
@@ -43,3 +43,10 @@ def test_a_changed_file_has_another_fingerprint(tmp_path: Path, size: int, place
         content[0 if place == "start" else -1] = 1
     path.write_bytes(content)
     assert file_fingerprint(path) != before
+
+
+def test_any_text_is_a_path_that_is_there_or_not(tmp_path: Path) -> None:
+    assert is_there(tmp_path) and expanded("~") == Path.home()
+    assert expanded("~nobody-of-this-name/x") == Path("~nobody-of-this-name/x")
+    for text in ("x" * 15_000, "a\0b", "~nobody-of-this-name", "", tmp_path / "none"):
+        assert not is_there(text)

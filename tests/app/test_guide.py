@@ -16,7 +16,11 @@ from PySide6.QtWidgets import QApplication
 from app.commands import COMMANDS
 from app.composer.page_commands import PAGE_COMMANDS
 from app.guide import GuideDialog
+from app.settings import Settings
+from app.style import palette_of
+from app.window import MainWindow
 from nsdviewer.resources import resource_path
+from nsdviewer.state import Theme
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = resource_path("guide")
@@ -105,3 +109,16 @@ def test_searching_leaves_the_pages_that_hold_the_word(application: QApplication
     assert visible == ["Concepts and statistics"]
     assert dialog.page.textCursor().selectedText() == dialog.search.text()
     dialog.close()
+
+
+def test_links_have_the_colour_of_the_theme_that_is_worn(application: QApplication) -> None:
+    window = MainWindow(None, Settings(), use_3d=False)
+    window.show()
+    dialog = GuideDialog(window)
+    dialog.show()
+    for theme in (Theme.LIGHT, Theme.DARK, Theme.LIGHT):
+        window.set_theme(theme)
+        assert palette_of(theme).accent in dialog.page.document().defaultStyleSheet()
+    dialog.close()
+    window.close()
+    window.deleteLater()

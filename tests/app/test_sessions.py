@@ -343,6 +343,21 @@ def test_a_file_that_is_no_session_leaves_the_window_as_it_was(window, tmp_path,
     assert state_of(window) == before and window.documents.file is None
 
 
+def test_a_document_that_is_not_there_is_none_and_a_path_may_be_any_text(window, tmp_path):
+    window.open(tmp_path / "none.json")
+    assert window.wait_idle() and "none.json cannot be read" in window.message.sentence.text()
+    root = "/x" * 7500
+    window.settings.choose(root)
+    window.open(a_session(tmp_path, state_of(window).replace(root=root)))
+    assert window.wait_idle()
+    (field,) = dialog_of(window, RelocateDialog).fields.values()
+    for place in ("~nobody-of-this-name", root):
+        field.setText(place)
+        fault = dialog_of(window, RelocateDialog).fault.text()
+        assert "holds no folder 'nsddata'" in fault and len(fault) < 300
+    dialog_of(window, RelocateDialog).reject()
+
+
 def test_what_is_opened_last_is_shown(window, elsewhere, tmp_path):
     window.settings.choose(elsewhere)
     wanted = state_of(window).replace(roi_labels=False)

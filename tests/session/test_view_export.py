@@ -26,6 +26,7 @@ from nsdviewer.session import open_workspace
 from nsdviewer.session.concepts import concept_map, to_vertices
 from nsdviewer.session.scenes import scene_of
 from nsdviewer.session.view_export import drawing_of, export_view
+from nsdviewer.session.view_provenance import provenance_in_words
 from nsdviewer.state import CONCEPT, Hemisphere, LayerChoice, Theme, ViewState
 
 DPI = 300
@@ -275,3 +276,13 @@ def test_views_open_again_in_another_workspace(mini, state: ViewState, tmp_path:
     workspace = open_workspace(opened)
     export_view(workspace, opened, ExportRequest(ExportedView.BARS, tmp_path / "again.csv"))
     assert (tmp_path / "again.csv").read_text() == (tmp_path / "bars.csv").read_text()
+
+
+def test_all_that_a_view_is_made_of_is_said(mini, state: ViewState) -> None:
+    said = dict(provenance_in_words(mini.workspace, state.replace(trials=(3,), seed=7)))
+    assert said["data"].startswith("SIMULATED") and str(mini.root) in said["data"]
+    assert said["seed"] == "7" and state.concept in said["concept"]
+    for kind in ("encoder", "decoder"):
+        header = getattr(mini.workspace, kind)().header
+        assert said[kind].startswith(f"{header.model}, {header.roi}")
+    assert {"subject", "responses", "embedding", "test", "noise ceiling", "generator"} <= set(said)
