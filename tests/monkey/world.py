@@ -32,7 +32,9 @@ _MADE_ONCE = (
 )  # fmt: skip
 
 # Likewise what is imported when it is needed first: charts, and what writes films and reads pages.
-_LOADED_LATE = ("app.plots", "nsdviewer.rendering.turntable", "av", "pypdf")
+_LOADED_LATE = (
+    "app.plots", "nsdviewer.rendering.turntable", "av", "pypdf", "nilearn.datasets", "sklearn.covariance",
+)  # fmt: skip
 
 
 class _Browser(QObject):
