@@ -31,9 +31,11 @@ _MADE_ONCE = (
     "layers.list", "bench.controls", "lesion.show", "trials.table",
 )  # fmt: skip
 
-# Likewise what is imported when it is needed first: charts, and what writes films and reads pages.
+# Likewise what is imported when it is needed first: charts, and what writes films, reads
+# pages, simulates and calibrates.
 _LOADED_LATE = (
-    "app.plots", "nsdviewer.rendering.turntable", "av", "pypdf", "nilearn.datasets", "sklearn.covariance",
+    "app.plots", "nsdviewer.rendering.turntable", "av", "pypdf", "nilearn.datasets",
+    "sklearn.covariance",
 )  # fmt: skip
 
 
