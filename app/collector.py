@@ -26,7 +26,7 @@ class Collector(QObject):
     def __init__(self, application: QCoreApplication) -> None:
         super().__init__(application)
         self._thresholds = gc.get_threshold()
-        self._give_back = _trim_of_libc()
+        self._trim_libc = _trim_of_libc()
         self._gave_back_s = time.monotonic()
         gc.disable()
         timer = QTimer(self, interval=_PERIOD_MS)
@@ -51,10 +51,14 @@ class Collector(QObject):
 
     def _trim(self) -> None:
         # With the younger generations too, which comes every few seconds in a window at work.
-        now = time.monotonic()
-        if self._give_back is not None and now - self._gave_back_s > _GIVES_BACK_EVERY_S:
-            self._gave_back_s = now
-            self._give_back(0)
+        if time.monotonic() - self._gave_back_s > _GIVES_BACK_EVERY_S:
+            self.give_back()
+
+    def give_back(self) -> None:
+        """Give memory that is free back to the system, where the C library can."""
+        self._gave_back_s = time.monotonic()
+        if self._trim_libc is not None:
+            self._trim_libc(0)
 
 
 def _trim_of_libc() -> Callable[[int], int] | None:
