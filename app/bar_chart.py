@@ -191,6 +191,8 @@ def _said_ends(bar: RoiBar, digits: int) -> str:
 
 def _digits_for(reach: float) -> int:
     """Return how many digits after the point tell bars apart that reach so far."""
+    if not 0 < reach < math.inf:
+        return 2
     return min(max(2, 1 - math.floor(math.log10(reach))), _MOST_DIGITS)
 
 
