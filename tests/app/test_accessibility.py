@@ -26,6 +26,7 @@ from app.focusing import areas, tab_order
 from app.jobs.dialogs import NewJobDialog
 from app.settings import Settings
 from app.style import style_sheet
+from app.waiting import wait_until
 from app.window import MainWindow
 from nsdviewer.rendering.theme import PALETTES
 from nsdviewer.session import Session
@@ -100,15 +101,20 @@ def is_for_the_mouse(widget: QWidget) -> bool:
 
 
 def opened_by(window: MainWindow, name: str) -> list[QWidget]:
+    def found() -> list[QWidget]:
+        popup = QApplication.activePopupWidget()
+        if popup is not None:
+            return [popup]
+        return [
+            each for each in QApplication.topLevelWidgets()
+            if each.isVisible() and each is not window and each.parentWidget() is not None
+        ]  # fmt: skip
+
     window.commands[name].trigger()
     QTest.qWait(30)
-    popup = QApplication.activePopupWidget()
-    if popup is not None:
-        return [popup]
-    return [
-        each for each in QApplication.topLevelWidgets()
-        if each.isVisible() and each is not window and each.parentWidget() is not None
-    ]  # fmt: skip
+    # What a dialog shows may be looked up first.
+    wait_until(lambda: bool(found()), 20)
+    return found()
 
 
 def test_everything_in_the_window_has_a_name_and_a_key(window):

@@ -95,8 +95,8 @@ def test_a_flow_shows_itself_on_the_way_and_stops_when_asked() -> None:
 
 def test_seeds_are_one_or_one_each() -> None:
     painter = load_painter()
-    for seed in ([1, 2], -1):
-        with pytest.raises(RequestError, match="one seed"):
+    for seed, words in (([1, 2], "one for each"), (-1, "from 0 upwards"), ([1, 2, -3], "got -3")):
+        with pytest.raises(RequestError, match=words):
             painter.paint(unit(3), seed)
     noise = noise_of_each([4, 5, 4], (7,))
     assert torch.equal(noise[0], noise[2])
