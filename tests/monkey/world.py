@@ -13,6 +13,7 @@ from PySide6.QtGui import QDesktopServices
 from PySide6.QtWidgets import QApplication
 
 from app.application import Application
+from app.guide import GuideDialog
 from app.settings import Settings
 from app.window import MainWindow
 from nsdviewer.session import Session
@@ -108,6 +109,12 @@ def world(
     def start_over(window: MainWindow, k: int) -> None:
         close_others(run.windows)
         window.resize(*_SIZE)
+        # Dialogs that are kept show what they showed last, which is no more and no less each time.
+        guide, models = window.findChild(GuideDialog), window.models.dialog
+        if guide is not None:
+            guide.open_page("")
+        if models is not None:
+            models.detail.show_entry(None, "")
         window.controller.open_session(Session(states[k]))
 
     monkey = Monkey(seed, out, files, left_out, kinds)
