@@ -74,7 +74,7 @@ class Application(QObject):
         window.controller.tasks.close(waits=False)
         self._leaving.append(window.controller.tasks)
         if not self.windows:
-            if window not in self._quitting:
+            if not self._quitting:
                 self.settings.forget_beside_last()
             for tasks in self._leaving:
                 tasks.close()

@@ -20,7 +20,7 @@ from app.composer.form import RealField, TextField
 from app.plain_text import Label
 from app.widgets import ElidedLabel
 from nsdviewer.errors import NsdViewerError
-from nsdviewer.files import expanded
+from nsdviewer.files import expanded, is_there
 from nsdviewer.state import DocumentKind
 from nsdviewer.state.documents import require_replaceable
 
@@ -134,7 +134,7 @@ class TurntableDialog(QDialog):
         fits = self.path().name.lower().endswith(_SUFFIXES)
         if not fits:
             said = f"A film is written as {' or '.join(_SUFFIXES)}; choose one of these."
-        elif self.path().is_file():
+        elif is_there(self.path()):
             said = f"{n:,} pictures; the file of this name is replaced"
         else:
             said = (

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import (
 from app.plain_text import Label
 from app.questions import free_place
 from app.widgets import ElidedLabel, MenuButton
-from nsdviewer.files import expanded
+from nsdviewer.files import expanded, is_there
 from nsdviewer.rendering.view_kinds import (
     DPI,
     MOST_SCALE,
@@ -194,7 +194,7 @@ class ExportDialog(QDialog):
         self.go.setEnabled(fits and self.path().name.lower().endswith(self._format.suffixes))
 
     def _consequence(self) -> str:
-        if self.path().is_file():
+        if is_there(self.path()):
             return "the file of this name is replaced"
         return "how it was made stands beside it as .json"
 

@@ -190,6 +190,8 @@ def test_the_dialog_offers_what_makes_sense(window: MainWindow, tmp_path: Path) 
     assert again.path() == tmp_path / "bars_animal-2.png"
     again.file.setText(str(tmp_path / "bars_animal.png"))
     assert "is replaced" in again.holds.full_text()
+    again.file.setText("/x" * 5000 + ".png")
+    assert "is replaced" not in again.holds.full_text()
     again.close()
     assert [a.text() for a in export_menu(window, ExportedView.SLICES).actions()]
 
