@@ -71,16 +71,22 @@ def window(shared: MainWindow, mini, no_questions) -> MainWindow:
 
 @pytest.fixture
 def no_questions(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Files and texts are not given; whatever else asks is rejected."""
+    """Files and texts are not given."""
     for name in ("ask_folder", "ask_file", "ask_new_file", "ask_text"):
         monkeypatch.setattr(questions, name, lambda *_, **__: None)
     QApplication.setAttribute(Qt.ApplicationAttribute.AA_DontUseNativeDialogs)
+    yield
+    close_what_waits()
+
+
+@pytest.fixture
+def all_rejected(no_questions) -> Iterator[None]:
+    """Whatever waits for an answer is closed soon, the palette and menus too."""
     closing = QTimer(interval=100)
     closing.timeout.connect(close_what_waits)
     closing.start()
     yield
     closing.stop()
-    close_what_waits()
 
 
 def close_what_waits() -> None:
@@ -106,7 +112,7 @@ def test_names_shortcuts_and_menus_are_fit():
     assert [place for place, n in places.items() if n > 1] == []
 
 
-def test_every_command_runs_without_a_subject(application, faults, no_questions):
+def test_every_command_runs_without_a_subject(application, faults, all_rejected):
     bare = MainWindow(None, Settings(size=(1280, 800)), use_3d=False)
     bare.show()
     n_run = 0
@@ -123,7 +129,7 @@ def test_every_command_runs_without_a_subject(application, faults, no_questions)
     bare.deleteLater()
 
 
-def test_every_command_runs_with_a_subject(window, faults):
+def test_every_command_runs_with_a_subject(window, faults, all_rejected):
     """In the order of the table; what cannot be done says why, and does nothing."""
     ran, refused = set(), {}
     for command in window.command_table:
@@ -146,7 +152,7 @@ def test_every_command_runs_with_a_subject(window, faults):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(SLOW))
-def test_commands_that_compute_for_long_run_too(window, faults, name):
+def test_commands_that_compute_for_long_run_too(window, faults, all_rejected, name):
     window.commands[name].trigger()
     assert window.wait_idle(120)
     close_dialogs(window)
@@ -197,7 +203,6 @@ def test_the_palette_lists_all_and_runs_the_one_that_is_typed(window):
         Qt.Key.Key_P,
         Qt.KeyboardModifier.ControlModifier | Qt.KeyboardModifier.ShiftModifier,
     )
-    QTest.qWait(20)
     palette = next(p for p in window.findChildren(Palette) if p.isVisible())
     assert palette.list.count() == len(COMMANDS)
     QTest.keyClicks(palette.field, "cortex pia")
