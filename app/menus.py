@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QDialog
 
 from app.commands import COMMANDS
 from app.menu_bar import fill_menu_bar
-from app.plain_text import plain
+from app.plain_text import caption, plain
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
@@ -56,7 +56,7 @@ class Actions(QObject):
             action, why = self._actions[command.name], command.hindrance(self._window)
             action.setEnabled(not why)
             text = command.text_now(self._window)
-            action.setText(text.replace("&", "&&"))
+            action.setText(caption(text))
             action.setToolTip(plain(why or text))
             if command.checked is not None:
                 action.setChecked(command.is_checked(self._window))

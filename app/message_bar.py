@@ -15,7 +15,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.icons import themed_icon
-from app.plain_text import Label
+from app.plain_text import Label, caption
 
 _MOST_LINES = 10
 # Details of a defect of ours, and not of what a person can mend.
@@ -81,7 +81,7 @@ class MessageBar(QFrame):
     def add_action(self, text: str, act: Callable[[], object]) -> None:
         """Put a button beside the sentence that is shown; both go with the click."""
         self._on_action = act
-        self.action.setText(text)
+        self.action.setText(caption(text))
         self.action.setAccessibleName(f"{text}: {self.sentence.text()}")
         self.action.show()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
-from app.plain_text import Label
+from app.plain_text import Label, caption
 
 Answer = tuple[str, Callable[[], object]]
 
@@ -35,7 +35,7 @@ class OfferBar(QFrame):
         label.setAccessibleName(sentence)
         row.addWidget(label, 1)
         for text, act in answers:
-            button = QPushButton(text)
+            button = QPushButton(caption(text))
             button.setAccessibleName(f"{text}: {sentence}")
             button.clicked.connect(lambda _=False, act=act: self._answer(key, act))
             row.addWidget(button)

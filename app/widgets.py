@@ -25,7 +25,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QLabel, QLineEdit, QMenu, QSizePolicy, QToolButton, QWidget
 
-from app.plain_text import Label, plain
+from app.plain_text import Label, caption, plain
 
 # Of a picture that another one is about to replace.
 _FADED = 0.4
@@ -159,14 +159,14 @@ class MenuButton(QToolButton):
         """Fill the menu with (text, value, checked, enabled)."""
         self._menu.clear()
         for text, value, checked, enabled in choices:
-            action = self._menu.addAction(text)
+            action = self._menu.addAction(caption(text))
             action.setCheckable(True)
             action.setChecked(checked)
             action.setEnabled(enabled)
             action.triggered.connect(lambda _=False, v=value: self.chosen.emit(v))
 
     def say(self, text: str) -> None:
-        self.setText(f"{text} ▾")
+        self.setText(caption(f"{text} ▾"))
 
 
 class Picture(QWidget):

@@ -7,6 +7,7 @@ from PySide6.QtWidgets import QMenu
 
 from app import questions
 from app.concept.memory import ConceptMemory
+from app.plain_text import caption
 from app.widgets import MenuButton
 
 _EXAMPLES = (
@@ -39,7 +40,7 @@ class ConceptMenu(MenuButton):
         """Make the menu anew."""
         menu, saved = self._menu, self.memory.saved
         menu.clear()
-        save = menu.addAction(f"save '{_short(self.expression)}' as…")
+        save = menu.addAction(caption(f"save '{_short(self.expression)}' as…"))
         save.setEnabled(bool(self.expression))
         save.triggered.connect(lambda: self.ask_name())
         if saved:
@@ -49,7 +50,7 @@ class ConceptMenu(MenuButton):
             self._removing.clear()
             menu.addMenu(self._removing)
             for name in saved:
-                action = self._removing.addAction(name)
+                action = self._removing.addAction(caption(name))
                 action.triggered.connect(lambda _=False, n=name: self.memory.remove(n))
         for title, expressions in (
             ("recent", self.memory.history[:_MOST_RECENT]),
@@ -61,8 +62,7 @@ class ConceptMenu(MenuButton):
                 self._add(menu, _short(expression), expression)
 
     def _add(self, menu: QMenu, text: str, expression: str) -> None:
-        # An ampersand would underline what follows it.
-        action = menu.addAction(text.replace("&", "&&"))
+        action = menu.addAction(caption(text))
         action.triggered.connect(lambda _=False, e=expression: self.taken.emit(e))
 
     def ask_name(self) -> None:

@@ -6,7 +6,7 @@ from PySide6.QtCore import QSize, Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QSizePolicy, QToolButton, QWidget
 
-from app.plain_text import plain
+from app.plain_text import caption, plain
 from app.widgets import ElidedLabel
 
 _GAP_PX = 4
@@ -53,7 +53,7 @@ class WordChips(QWidget):
     def _chip(self, word: str, tip: str) -> QToolButton:
         chip = QToolButton(self)
         chip.setObjectName("chip")
-        chip.setText(word)
+        chip.setText(caption(word))
         chip.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         chip.setToolTip(plain(tip))
         chip.setAccessibleName(f"Map the concept {word}")

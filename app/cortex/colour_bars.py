@@ -17,7 +17,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QMenu, QSizePolicy, QVBoxLayout, QWidget
 
-from app.plain_text import plain
+from app.plain_text import caption, plain
 from app.style import palette_of
 from app.widgets import ShowsFocus, break_lines, rgb_image, text_at
 from nsdviewer.state import Theme
@@ -77,7 +77,7 @@ class ColourBarView(ShowsFocus, QWidget):
         sign = "± " if bar.low < 0 else ""
         for limit in (None, *self.limits()):
             text = "from the map" if limit is None else f"{sign}{limit:g} {bar.unit}".rstrip()
-            action = menu.addAction(text)
+            action = menu.addAction(caption(text))
             action.setCheckable(True)
             action.setChecked(limit == self._fixed)
             action.triggered.connect(lambda _=False, v=limit: self.limitChosen.emit(bar.source, v))

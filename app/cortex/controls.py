@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from app.cortex.views import StandardView
 from app.icons import themed_icon
-from app.plain_text import plain
+from app.plain_text import caption, plain
 from app.style import palette_of
 from app.view import View, differs, state_differs
 from app.widgets import MenuButton
@@ -145,11 +145,11 @@ class RoiButton(QToolButton):
         menu.addSeparator()
         menu.addAction("lasso a region").triggered.connect(lambda: self.lassoWanted.emit())
         for patch in state.patches:
-            action = menu.addAction(f"remove {patch_in_words(patch)}")
+            action = menu.addAction(caption(f"remove {patch_in_words(patch)}"))
             action.triggered.connect(lambda _=False, p=patch: self._remove(p))
 
     def _check(self, text: str, checked: bool, call: Any) -> None:
-        action = self._menu.addAction(text)
+        action = self._menu.addAction(caption(text))
         action.setCheckable(True)
         action.setChecked(checked)
         action.triggered.connect(lambda _=False: call())

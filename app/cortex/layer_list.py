@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.cortex.layer_row import LayerEntry, LayerRow
-from app.plain_text import Label
+from app.plain_text import Label, caption
 from app.widgets import MenuButton, heading
 from nsdviewer.state import CONCEPT, LayerChoice, Theme
 
@@ -155,7 +155,7 @@ class LayerList(QFrame):
             if not group_of(source):
                 self._offer_one(menu, title, source)
         for group in dict.fromkeys(g for source, _ in missing if (g := group_of(source))):
-            inner = QMenu(group, menu)
+            inner = QMenu(caption(group), menu)
             self._inner.append(inner)
             menu.addMenu(inner)
             for source, title in missing:
@@ -165,7 +165,7 @@ class LayerList(QFrame):
         self._offer_one(menu, "a file…", _ANY_FILE)
 
     def _offer_one(self, menu: QMenu, title: str, source: object) -> None:
-        action = menu.addAction(title)
+        action = menu.addAction(caption(title))
         action.triggered.connect(lambda: self._add(source))
 
     def _fit(self) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QMenu, QToolButton
 
+from app.plain_text import caption
+
 if TYPE_CHECKING:
     from nsdviewer.session.lesions import Region
 
@@ -52,11 +54,11 @@ class RegionMenu(QToolButton):
     ) -> None:
         menu = self._menu
         if len(members) >= _FEWEST_IN_A_MENU:
-            menu = QMenu(collection, self._menu)
+            menu = QMenu(caption(collection), self._menu)
             self._inner.append(menu)
             self._menu.addMenu(menu)
         for region in members:
-            action = menu.addAction(f"{region.title}   {region.n_sites:,} voxels")
+            action = menu.addAction(caption(f"{region.title}   {region.n_sites:,} voxels"))
             action.setData(region.name)
             action.setEnabled(region.name not in taken)
             action.triggered.connect(lambda _=False, r=region: self.chosen.emit(r.name))

@@ -18,7 +18,7 @@ from PySide6.QtWidgets import (
 
 from app.bar_chart import BarChart
 from app.models.links import ModelsLink
-from app.plain_text import plain
+from app.plain_text import caption, plain
 from app.view import View, differs
 from app.widgets import ElidedLabel
 from nsdviewer.mapping.maps import UNITS
@@ -111,11 +111,12 @@ class BarsPanel(QFrame):
     def _know_places(self, intervals: MapIntervals) -> None:
         self._collection_of = {place.name: place.collection for place in intervals.places}
         there = tuple(dict.fromkeys(self._collection_of.values()))
-        if there == tuple(action.text() for action in self._menu.actions()):
+        if there == tuple(action.data() for action in self._menu.actions()):
             return
         self._menu.clear()
         for collection in there:
-            action = QAction(collection, self._menu)
+            action = QAction(caption(collection), self._menu)
+            action.setData(collection)
             action.setCheckable(True)
             action.setChecked(collection not in self._hidden)
             action.toggled.connect(lambda on, c=collection: self._toggle(c, on))
@@ -130,7 +131,7 @@ class BarsPanel(QFrame):
         """Give bars to all collections but these."""
         self._hidden = set(collections)
         for action in self._menu.actions():
-            action.setChecked(action.text() not in self._hidden)
+            action.setChecked(action.data() not in self._hidden)
         if self._view is not None:
             self._draw(self._view)
 

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 )
 
 from app.documents.recovery import in_words
-from app.plain_text import Label, plain
+from app.plain_text import Label, caption, plain
 from app.widgets import heading, small
 
 if TYPE_CHECKING:
@@ -188,7 +188,7 @@ def _line(text: str, tip: str, buttons: list[_Button]) -> QWidget:
     row.setContentsMargins(0, 0, 0, 0)
     row.setSpacing(6)
     for name, act in buttons:
-        button = QPushButton(name or elided(text, _MOST_CHARACTERS))
+        button = QPushButton(caption(name or elided(text, _MOST_CHARACTERS)))
         button.setObjectName("flat")
         button.setToolTip(plain(tip))
         button.setAccessibleName(f"{name}: {text}" if name else text)

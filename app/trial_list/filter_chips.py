@@ -10,7 +10,7 @@ from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QToolButton, QWidget
 
 from app.flow_layout import FlowLayout
-from app.plain_text import plain
+from app.plain_text import caption, plain
 from app.trial_list.facets import (
     Facet,
     TrialFacets,
@@ -170,7 +170,7 @@ def _tag(words: str, tip: str) -> QToolButton:
     tag.setObjectName("tag")
     metrics = QFontMetrics(tag.font())
     short = metrics.elidedText(words, Qt.TextElideMode.ElideRight, _WIDEST_TAG_PX)
-    tag.setText(f"{short} ×")
+    tag.setText(caption(f"{short} ×"))
     tag.setToolTip(plain(tip))
     tag.setAccessibleName(tip)
     return tag

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 
 pytest.importorskip("PySide6")
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QTextDocument
+from PySide6.QtGui import QKeySequence, QTextDocument
 from PySide6.QtWidgets import QApplication, QLabel, QWidget
 
 from app.documents.dialogs import RelocateDialog, TrustDialog
 from app.message_bar import MessageBar
 from app.offer_bar import OfferBar
-from app.plain_text import plain
+from app.plain_text import caption, plain
 from nsdviewer.state.named_paths import NamedPath, PathUse
 
 APP = Path(__file__).resolve().parents[2] / "app"
@@ -33,6 +33,13 @@ def test_a_tooltip_shows_its_text_as_it_is(text: str) -> None:
         document = QTextDocument()
         document.setHtml(given_to_qt)
         assert document.toPlainText() == text.rstrip("\n") or document.toPlainText() == text
+
+
+@given(MARKUP | st.text(max_size=30))
+def test_a_caption_has_no_key_and_no_shortcut(text: str) -> None:
+    shown = caption(text)
+    assert QKeySequence.mnemonic(shown).isEmpty() and len(shown.splitlines()) <= 1
+    assert "\t" not in shown and shown.replace("&&", "&").split() == text.split()
 
 
 def is_said_plainly(node: ast.expr) -> bool:
