@@ -1,6 +1,9 @@
 """What of a view is not shown, and why; and the outlines, which are often what is missing."""
 
-from nsdviewer.errors import DataError, RequestError
+import warnings
+from collections.abc import Iterable
+
+from nsdviewer.errors import DataError, DataWarning, RequestError
 from nsdviewer.rendering.colours import read_colours
 from nsdviewer.rendering.cortex import can_unfold
 from nsdviewer.rendering.layers import LayerMap
@@ -55,6 +58,12 @@ def notices_of(
             found += [why] if why else []
         found += [why for patch in state.patches if (why := _about_patch(workspace, patch))]
     return tuple(dict.fromkeys(found))
+
+
+def warn_of(notices: Iterable[str]) -> None:
+    """Issue a `DataWarning` for each: who writes a picture in a script may never look at it."""
+    for notice in dict.fromkeys(notices):
+        warnings.warn(notice, DataWarning, stacklevel=3)
 
 
 def _outlines(

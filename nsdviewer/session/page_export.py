@@ -23,6 +23,7 @@ from nsdviewer.rendering.page_panels import Content, Pictures, said_panel
 from nsdviewer.rendering.scene import Scene, SceneArrays, paints_of, resolve, resolve_slices
 from nsdviewer.rendering.view_kinds import sidecar_of
 from nsdviewer.session.bench_sheets import SheetRequest, SheetTrials, paint_sheet
+from nsdviewer.session.notices import warn_of
 from nsdviewer.session.page_presets import first_page, presets
 from nsdviewer.session.scenes import (
     arrays_of,
@@ -167,6 +168,8 @@ def export_page(
 ) -> tuple[Path, ...]:
     """Write a page by the path's suffix; returns the file and the JSON that makes it again.
 
+    What its panels are asked for and do not show is a `DataWarning`.
+
     Raises
     ------
     RequestError
@@ -177,6 +180,7 @@ def export_page(
     require_writable(page, path)
     require_replaceable(sidecar_of(path), DocumentKind.PAGE)
     drawing = drawing_of_page(workspace_of or Workspaces(), page, PartProgress(progress, 0.0, 0.5))
+    warn_of(n for p in drawing.panels if isinstance(p.content, Scene) for n in p.content.notices)
     progress.report(0.5, "drawing the page")
     try:
         write_page(drawing, path)

@@ -12,6 +12,7 @@ from nsdviewer.rendering.turntable import (
     write_turntable,
 )
 from nsdviewer.rendering.view_kinds import ExportedView
+from nsdviewer.session.notices import warn_of
 from nsdviewer.session.view_export import drawing_of, unwritable
 from nsdviewer.session.view_provenance import page_provenance
 from nsdviewer.session.workspace import Workspace
@@ -30,7 +31,8 @@ def export_turntable(
 ) -> tuple[Path, ...]:
     """Write the cortex turning once, as MP4 or GIF; returns the film and the JSON beside it.
 
-    The JSON, and the film's metadata, open as a saved view.
+    The JSON, and the film's metadata, open as a saved view. What the state asks for and the film does
+    not show is a `DataWarning`.
 
     Raises
     ------
@@ -45,6 +47,7 @@ def export_turntable(
     require_replaceable(sidecar, DocumentKind.VIEW)
     progress.report(0.0, "computing the view")
     scene = drawing_of(workspace, state, ExportedView.CORTEX, progress).scene
+    warn_of(scene.notices)
     document = {
         **state.to_dict(),
         "exported": {"seconds": turn.seconds, "fps": turn.fps, "size": turn.side_px},

@@ -13,6 +13,7 @@ from nsdviewer.rendering.montage import Sheet, SheetRow
 from nsdviewer.rendering.view_figures import ViewDrawing, write_view
 from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest, format_for, sidecar_of
 from nsdviewer.rendering.view_voxel import PairPlot, VoxelPlate
+from nsdviewer.session.notices import warn_of
 from nsdviewer.session.scenes import map_of, scene_of
 from nsdviewer.session.view_numbers import (
     choose_layer,
@@ -34,6 +35,7 @@ from nsdviewer.state.documents import require_replaceable
 
 _SILENT = SilentProgress()
 MOST_TRIALS_DRAWN = 60
+_SAYS_NOTICES = (ExportedView.FIGURE, ExportedView.CORTEX, ExportedView.SLICES)
 
 
 def export_view(
@@ -44,7 +46,8 @@ def export_view(
 ) -> tuple[Path, ...]:
     """Write a view by the suffix of the request's path; returns the files, the JSON beside last.
 
-    The JSON opens as a saved view, of which the same export can be made again.
+    The JSON opens as a saved view, of which the same export can be made again. What the state asks
+    for and the picture does not show, a layer whose file is gone, is a `DataWarning`.
 
     Raises
     ------
@@ -59,6 +62,8 @@ def export_view(
         if is_picture:
             progress.report(0.1, "computing the view")
             drawing = drawing_of(workspace, state, request.view, progress)
+            if request.view in _SAYS_NOTICES:
+                warn_of(drawing.scene.notices)
             progress.report(0.5, "drawing the view")
             write_view(drawing, request.path, request.scale, note_of(state.to_dict()))
             return finish_picture(workspace, state, request)

@@ -65,6 +65,21 @@ def test_the_cortex_turns(folder: Path) -> None:
         assert film.n_frames == 2 and film.size == (64, 64)
 
 
+@pytest.mark.parametrize("out", ["f.png", "c.gif", "p.svg"])
+def test_what_a_picture_does_not_show_is_said_to_who_does_not_look(
+    folder: Path, capsys: pytest.CaptureFixture[str], out: str
+) -> None:
+    """Of a layer whose file is gone, in each way in which a picture is written; else nothing is."""
+    layers = f"concept,file:{folder / 'gone.nii.gz'}"
+    words = ("--seconds", 0.2, "--fps", 5, "--size", 64) if out.endswith("gif") else ()
+    source = folder / ("page.json" if out.startswith("p") else "view.json")
+    assert figure(source, "-o", folder / out, *words) == 0
+    assert "warning" not in capsys.readouterr().err
+    assert figure(source, "-o", folder / f"less-{out}", "--set", f"layers={layers}", *words) == 0
+    said = [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+    assert said and all("gone.nii.gz" in line for line in said)
+
+
 @pytest.mark.parametrize(
     ("words", "why"),
     [
