@@ -18,7 +18,7 @@ from app.style import palette_of
 from nsdviewer.background import JobStage, JobView
 from nsdviewer.background.kinds import Home
 from nsdviewer.background.outputs import option
-from nsdviewer.errors import NsdViewerError
+from nsdviewer.errors import NsdViewerError, RequestError
 from nsdviewer.state import Theme
 
 if TYPE_CHECKING:
@@ -257,8 +257,12 @@ class JobDesk(QObject):
             self._window.offers.withdraw(job.id)
 
     def _copy(self, job: JobView) -> None:
-        QGuiApplication.clipboard().setText(command_said(job.record.command))
-        self._window.status.say("command copied")
+        try:
+            QGuiApplication.clipboard().setText(command_said(job.record.command))
+        except RequestError as error:
+            self._window.show_error(str(error), "")
+        else:
+            self._window.status.say("command copied")
 
     def _watch(self, job: JobView) -> None:
         folder = training_folder(job)

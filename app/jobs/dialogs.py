@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.jobs.words import command_said
+from app.jobs.words import command_shown
 from app.plain_text import Label, plain
 from app.widgets import MenuButton, heading, resize_on_screen, small
 from nsdviewer.background import JobView
@@ -244,7 +244,7 @@ class NewJobDialog(QDialog):
             models = edit.field.models
             self._form.setRowVisible(edit, not models or values.get("--model") in models)
         try:
-            self.command.setPlainText(command_said(command_of(self.kind, self._home, values)))
+            self.command.setPlainText(command_shown(command_of(self.kind, self._home, values)))
             self._say("")
         except RequestError as error:
             self.command.setPlainText("")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 from nsdviewer.background import JobStage
+from nsdviewer.errors import RequestError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -75,8 +75,24 @@ def summary_said(running: Sequence[JobView]) -> str:
 
 
 def command_said(command: Sequence[str]) -> str:
-    """Return a command as a line for a shell."""
-    return shlex.join(("nsdviewer", *command))
+    """Return a command as a line for this system's shell.
+
+    Raises
+    ------
+    RequestError
+        If no line can carry it.
+    """
+    from nsdviewer.session.command_line import PROGRAM, CommandLine
+
+    return CommandLine((PROGRAM, *command)).text()
+
+
+def command_shown(command: Sequence[str]) -> str:
+    """Return a command as a line for a shell, or why no line can carry it."""
+    try:
+        return command_said(command)
+    except RequestError as error:
+        return str(error)
 
 
 def task_said(kind: str) -> str:

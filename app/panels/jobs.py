@@ -23,7 +23,7 @@ from app.icons import themed_icon
 from app.jobs.log import LogView
 from app.jobs.row import JobRow
 from app.jobs.tasks import OwnTasks
-from app.jobs.words import command_said, stage_said
+from app.jobs.words import command_shown, stage_said
 from app.plain_text import Label, plain
 from app.style import palette_of
 from app.tabs import Tabs
@@ -292,7 +292,7 @@ class JobsPanel(QFrame):
         runs = job.stage is JobStage.RUNNING
         self.title.setText(job.record.title)
         self.stage.setText(stage_said(job))
-        self.command.setText(command_said(job.record.command) if job.record.command else "")
+        self.command.setText(command_shown(job.record.command) if job.record.command else "")
         self.fault.setText(job.fault)
         self.fault.setVisible(bool(job.fault))
         self.buttons["Cancel"].setVisible(runs)
