@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import Qt
-from PySide6.QtGui import QCloseEvent, QHideEvent, QPixmap, QResizeEvent
+from PySide6.QtGui import QHideEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from app.view import View
     from nsdviewer.jobs import Ticket
     from nsdviewer.rendering.montage import Sheet
+    from nsdviewer.state import ViewState
 
 _KIND, _SAVE_KIND, _LOOK_KIND = "sheet", "sheet file", "sheet picture"
 _FILTER = "PNG picture (*.png);;SVG drawing (*.svg);;PDF page (*.pdf)"
@@ -47,7 +48,8 @@ class SheetDialog(QDialog):
         self._controller, self._settings = controller, settings
         self._which, self._n_across, self._n_seeds = _SELECTED, 2, 0
         self._sheet: Sheet | None = None
-        self._sheet_of: View | None = None
+        # What the sheet is of, without the data behind it: those of a subject that is left go.
+        self._sheet_of: ViewState | None = None
         self._pixmap: QPixmap | None = None
         self.trials = MenuButton("Which trials the sheet shows", "chip")
         self.across = MenuButton("Rows of pictures side by side", "chip")
@@ -163,17 +165,17 @@ class SheetDialog(QDialog):
         self._set_painting(True)
         self.said.setText("")
         self._controller.tasks.submit(
-            Lane.LONG, _KIND, work, lambda found: self._show(view, *found), self._fail,
+            Lane.LONG, _KIND, work, lambda found: self._show(view.state, *found), self._fail,
             lambda: self._say("cancelled; what is shown is the sheet before" if self._sheet else
                               "cancelled"),
         )  # fmt: skip
 
     def _look(self, sheet: Sheet) -> None:
         """Draw a sheet anew that is painted already."""
-        view = self._sheet_of
-        if view is None:
+        state = self._sheet_of
+        if state is None:
             return
-        n_across, theme = self._n_across, view.state.theme
+        n_across, theme = self._n_across, state.theme
 
         def work(_: Ticket) -> Any:
             from app.workers.sheets import look_at_sheet
@@ -181,11 +183,11 @@ class SheetDialog(QDialog):
             return look_at_sheet(sheet, theme, n_across)
 
         self._controller.tasks.submit(
-            Lane.LONG, _LOOK_KIND, work, lambda rgb: self._show(view, sheet, rgb), self._fail
+            Lane.LONG, _LOOK_KIND, work, lambda rgb: self._show(state, sheet, rgb), self._fail
         )
 
-    def _show(self, view: View, sheet: Sheet, rgb: Any) -> None:
-        self._sheet, self._sheet_of = sheet, view
+    def _show(self, state: ViewState, sheet: Sheet, rgb: Any) -> None:
+        self._sheet, self._sheet_of = sheet, state
         self._pixmap = QPixmap.fromImage(rgb_image(rgb))
         self._fit()
         n = len(sheet.rows)
@@ -243,14 +245,14 @@ class SheetDialog(QDialog):
 
     def save_to(self, path: Path) -> None:
         """Write the sheet as it is shown, and the state it is of beside it."""
-        sheet, view, n_across = self._sheet, self._sheet_of, self._n_across
-        if sheet is None or view is None:
+        sheet, state, n_across = self._sheet, self._sheet_of, self._n_across
+        if sheet is None or state is None:
             return
 
         def work(_: Ticket) -> Path:
             from app.workers.sheets import save_sheet
 
-            return save_sheet(sheet, path, view.state, n_across)
+            return save_sheet(sheet, path, state, n_across)
 
         self._controller.tasks.submit(
             Lane.LONG, _SAVE_KIND, work, lambda p: self._say(f"written: {p}", "small"), self._fail
@@ -265,9 +267,7 @@ class SheetDialog(QDialog):
     def hideEvent(self, event: QHideEvent) -> None:
         super().hideEvent(event)
         if not event.spontaneous():
-            # Opened again it is painted anew, and must not keep a subject's data until then.
-            self._sheet = self._sheet_of = None
-
-    def closeEvent(self, event: QCloseEvent) -> None:
-        self._controller.tasks.cancel(_KIND)
-        super().closeEvent(event)
+            # Opened again it is painted anew.
+            self._controller.tasks.cancel(_KIND)
+            self._sheet = self._sheet_of = self._pixmap = None
+            self.picture.clear()

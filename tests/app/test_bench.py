@@ -1,7 +1,9 @@
 """The bench in the window: rows, words, several trials, stopping, lack of memory, sheets."""
 
+import gc
 import json
 import os
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -217,3 +219,18 @@ def test_a_sheet_is_painted_shown_and_saved_with_its_state(window, tmp_path):
     assert window.wait_idle(60)
     assert "shuffled brain" in sheet._sheet.columns and sheet.save.isEnabled()
     sheet.close()
+
+
+def test_a_subject_that_is_left_is_let_go_of(window, first):
+    """Also by the sheet that was painted of it, open or closed: on NSD it is gigabytes."""
+    for is_closed in (True, False):
+        window.sheet.open_for(window.controller.view)
+        assert window.wait_idle(60) and window.sheet.save.isEnabled()
+        if is_closed:
+            window.sheet.close()
+        left = weakref.ref(window.controller.view.workspace)
+        window.controller.open_session(Session(first))
+        assert window.wait_idle(60)
+        gc.collect()
+        assert left() is None
+    window.sheet.close()
