@@ -114,13 +114,18 @@ def _deal(
     plan = []
     for k, nsd_id in enumerate(nsd_ids.tolist()):
         photograph = photographs[order[k]]
-        width, height = _open(photograph.path).size
+        width, height = _size_px(photograph.path)
         crop = choose_crop(width, height, None if k < n_central else rng)
         plan.append(Stimulus(nsd_id, photograph, crop))
     return plan
 
 
 @lru_cache(maxsize=256)
+def _size_px(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        return image.size
+
+
 def _open(path: Path) -> Image.Image:
     with Image.open(path) as image:
         return image.convert("RGB")
@@ -151,8 +156,10 @@ def write_stimuli(
 
 
 def _render_blocks(plan: Sequence[Stimulus]) -> Iterator[tuple[int, list[NDArray[np.uint8]]]]:
+    # Kept for as long as pictures are rendered: all photographs are 70 MiB.
+    kept = lru_cache(maxsize=256)(_open)
     render: Callable[[Stimulus], NDArray[np.uint8]] = lambda s: np.asarray(  # noqa: E731
-        apply_crop(_open(s.photograph.path), s.crop, STIMULUS_SIZE_PX)
+        apply_crop(kept(s.photograph.path), s.crop, STIMULUS_SIZE_PX)
     )
     with ThreadPoolExecutor(_N_THREADS) as pool:
         for start in range(0, len(plan), _BLOCK):
