@@ -154,6 +154,7 @@ class Previews(QObject):
 
     def rest(self) -> None:
         """Draw nothing until a page is shown again, and keep no more than its pictures."""
+        self._forget_old_pictures(most_bytes=0)
         self._wanted = []
         self._drawings.clear()
         self.workspaces.forget()
@@ -226,12 +227,12 @@ class Previews(QObject):
         self._ticket = self._worker.submit(Job(_KIND, run, done, failed))
         self.changed.emit()
 
-    def _forget_old_pictures(self) -> None:
+    def _forget_old_pictures(self, most_bytes: int = _MOST_BYTES) -> None:
         """Keep no more than some memory holds, but all that the page shows."""
         shown = set(self._wanted)
         n_bytes = sum(image.sizeInBytes() for _, image in self._pictures.values())
         for old in [each for each in self._pictures if each not in shown]:
-            if n_bytes <= _MOST_BYTES:
+            if n_bytes <= most_bytes:
                 break
             n_bytes -= self._pictures.pop(old)[1].sizeInBytes()
         known = {each.content for each in (*shown, *self._pictures)}

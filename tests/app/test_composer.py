@@ -145,6 +145,24 @@ def test_pictures_that_nobody_sees_are_not_kept_when_all_is_drawn_again(main, co
     assert set(previews._latest) == {wanted.content for wanted in previews._wanted}
 
 
+@NEEDS_SCREEN
+def test_a_closed_composer_keeps_the_pictures_of_its_page_alone(main, composer):
+    editor, previews = composer.editor, composer.previews
+    editor.select((0,))
+    editor.change_views(concept="face")
+    assert main.wait_idle(120)
+    editor.undo()
+    assert main.wait_idle(120)
+    shown = set(previews._wanted)
+    assert set(previews._pictures) > shown
+    composer.close()
+    assert set(previews._pictures) == shown
+    assert set(previews._latest) == {wanted.content for wanted in shown}
+    main.composer.open()
+    composer._ask_for_pictures()
+    assert all(previews.of(k).is_current for k in range(len(editor.page.panels)))
+
+
 def test_a_drag_moves_once_snaps_and_never_leaves_the_page(main, composer):
     editor = composer.editor
     composer.canvas.snaps = True
