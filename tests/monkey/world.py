@@ -109,12 +109,13 @@ def world(
     def start_over(window: MainWindow, k: int) -> None:
         close_others(run.windows)
         window.resize(*_SIZE)
-        # Dialogs that are kept show what they showed last, which is no more and no less each time.
+        # What is kept shows what it showed last, a row for each term: no more, no less each time.
         guide, models = window.findChild(GuideDialog), window.models.dialog
         if guide is not None:
             guide.open_page("")
         if models is not None:
             models.detail.show_entry(None, "")
+        window.header.box.sliders.show_expression(states[k].concept)
         window.controller.open_session(Session(states[k]))
 
     monkey = Monkey(seed, out, files, left_out, kinds)
