@@ -88,6 +88,7 @@ class Previews(QObject):
         self._drawings: OrderedDict[str, PanelDrawing] = OrderedDict()
         self._lines: OrderedDict[str, tuple[str, ...]] = OrderedDict()
         self.workspaces = PageWorkspaces()
+        self._rests = True
         self._is_closed = False
 
     @property
@@ -114,7 +115,7 @@ class Previews(QObject):
         view
             The window's, whose data are used where a panel speaks of them.
         """
-        self._page = page
+        self._page, self._rests = page, False
         dpi = _LARGER * px_per_mm * 25.4
         self._dpi = next((known for known in _DPIS if known >= dpi), _DPIS[-1])
         self._first = tuple(first)
@@ -154,12 +155,11 @@ class Previews(QObject):
 
     def rest(self) -> None:
         """Draw nothing until a page is shown again, and keep no more than its pictures."""
-        self._forget_old_pictures(most_bytes=0)
-        self._wanted = []
-        self._drawings.clear()
-        self.workspaces.forget()
+        self._rests = True
         if self._ticket is not None:
             self._ticket.cancel()
+        if self._running is None:
+            self._let_go()
 
     def forget(self) -> None:
         """Draw everything anew: data or models on disk are others."""
@@ -241,7 +241,18 @@ class Previews(QObject):
 
     def _settle(self) -> None:
         self._running, self._ticket = None, None
-        self._go_on()
+        if self._rests:
+            self._let_go()
+        else:
+            self._go_on()
+
+    def _let_go(self) -> None:
+        """Keep the page's pictures alone: no data of a subject that the window may leave."""
+        self._forget_old_pictures(most_bytes=0)
+        self._page, self._wanted = None, []
+        self._drawings.clear()
+        self.workspaces.forget()
+        self.workspaces.view = None
 
     def _picture(
         self, page: Page, index: int, dpi: int, known: PanelDrawing | None, ticket: Ticket

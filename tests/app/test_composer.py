@@ -1,7 +1,9 @@
 """The window of the figure composer, over a real one, driven as by a person."""
 
+import gc
 import json
 import os
+import weakref
 from collections.abc import Iterator
 
 import numpy as np
@@ -161,6 +163,21 @@ def test_a_closed_composer_keeps_the_pictures_of_its_page_alone(main, composer):
     main.composer.open()
     composer._ask_for_pictures()
     assert all(previews.of(k).is_current for k in range(len(editor.page.panels)))
+
+
+@pytest.mark.parametrize("is_drawing", [False, True])
+def test_a_closed_composer_lets_a_subject_go_that_the_window_leaves(main, composer, is_drawing):
+    assert main.wait_idle(120)
+    if is_drawing:
+        composer.editor.select((0,))
+        composer.editor.change_views(concept="road")
+        assert wait_until(lambda: composer.previews.busy, 10)
+    composer.close()
+    left = weakref.ref(main.controller.view.workspace)
+    main.controller.open_session(Session(main.controller.session.state))
+    assert main.wait_idle(120)
+    gc.collect()
+    assert left() is None
 
 
 def test_a_drag_moves_once_snaps_and_never_leaves_the_page(main, composer):
