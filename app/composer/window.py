@@ -120,7 +120,8 @@ class ComposerWindow(QMainWindow):
             self.wear(after.state.theme)
         if before is None or before.workspace is not after.workspace:
             self._say_of_window()
-            self._pause.start()
+            if self.isVisible():
+                self._pause.start()
 
     def wear(self, theme: Theme) -> None:
         """Take the colours of a theme; the page keeps its own."""

@@ -178,6 +178,7 @@ def test_a_closed_composer_lets_a_subject_go_that_the_window_leaves(main, compos
     assert main.wait_idle(120)
     gc.collect()
     assert left() is None
+    assert composer.previews._page is None, "nothing is drawn that nobody sees"
 
 
 def test_a_drag_moves_once_snaps_and_never_leaves_the_page(main, composer):
