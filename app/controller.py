@@ -171,6 +171,7 @@ class Controller(QObject):
             composer=opened.composer,
             watched=self._watched,
             embedding_title=opened.embedding_title,
+            voxel_mm=opened.voxel_mm,
             scene=opened.composed.scene,
             concept_map=opened.composed.concept_map,
             voxel=opened.composed.voxel,

@@ -69,6 +69,8 @@ class View:
     is_whole
         Whether the state came as a whole, by undo, redo or out of a document, and nothing of it is
         to be adapted to the rest, as the camera is to a changed shape.
+    voxel_mm
+        Edge of a voxel, 0 where there are none.
     voxel
         The cursor, the map's peak before the first click.
     layer_maps
@@ -112,6 +114,7 @@ class View:
     choices: Choices
     composer: Composer
     embedding_title: str = ""
+    voxel_mm: float = 0.0
     pending: frozenset[str] = frozenset()
     is_whole: bool = True
     scene: Scene | None = None

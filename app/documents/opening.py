@@ -49,6 +49,7 @@ class Opened:
     composed: Composed
     choices: Choices
     embedding_title: str
+    voxel_mm: float
     why_not: str = ""
 
 
@@ -113,7 +114,7 @@ def open_session(session: Session, progress: Progress) -> Opened:
     composed = composer.compose(session.state.replace(concept=""), Made())
     return Opened(
         session, composer, composed, choices_of(workspace), workspace.embedding.title,
-        why_not,
+        workspace.voxel_mm, why_not,
     )  # fmt: skip
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import Signal
 from PySide6.QtGui import QResizeEvent
 from PySide6.QtWidgets import QHBoxLayout, QWidget
@@ -13,9 +11,6 @@ from app.slice_view import SliceFrame, SliceView, Voxel
 from app.view import View, differs, state_differs
 from app.widgets import MenuButton
 from nsdviewer.state import Underlay
-
-if TYPE_CHECKING:
-    from nsdviewer.session.workspace import Workspace
 
 _MOST_ZOOM = 16.0
 _UNDERLAYS = {Underlay.ANATOMY: "anatomy", Underlay.EPI: "EPI"}
@@ -31,7 +26,6 @@ class SlicesPanel(QWidget):
         super().__init__()
         self._view: View | None = None
         self.has_crosshair = True
-        self._voxel_mm: tuple[Workspace, float] | None = None
         row = QHBoxLayout(self)
         row.setContentsMargins(0, 0, 0, 0)
         row.setSpacing(1)
@@ -65,7 +59,7 @@ class SlicesPanel(QWidget):
         frame = SliceFrame(
             voxel=view.voxel,
             shape=view.workspace.grid,
-            voxel_mm=self._edge_mm(view.workspace),
+            voxel_mm=view.voxel_mm,
             anatomy_mm=cursor.anatomy_mm if cursor is not None and here else None,
             has_crosshair=self.has_crosshair,
         )
@@ -74,14 +68,6 @@ class SlicesPanel(QWidget):
         for slice_view, picture in zip(self.views, pictures, strict=True):
             slice_view.show_slice(picture, frame)
             slice_view.setAccessibleDescription(said)
-
-    def _edge_mm(self, workspace: Workspace) -> float:
-        from nsdviewer.data.spaces.places import Place, voxel_mm_of
-
-        if self._voxel_mm is None or self._voxel_mm[0] is not workspace:
-            place = Place.of(workspace.space)
-            self._voxel_mm = workspace, voxel_mm_of(workspace.files, place, workspace.grid)
-        return self._voxel_mm[1]
 
     def _show_menu(self, view: View) -> None:
         state = view.state

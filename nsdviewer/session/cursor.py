@@ -14,11 +14,9 @@ from scipy.spatial import KDTree
 from nsdviewer.data.layout import nifti
 from nsdviewer.data.spaces.places import (
     ANATOMICAL,
-    Grid,
     Place,
     affine_of,
     grid_of,
-    voxel_mm_of,
 )
 from nsdviewer.data.spaces.resampling import StoredPullBack, inside_grid
 from nsdviewer.data.spaces.transforms import read_stored
@@ -241,9 +239,8 @@ def _anatomy_tree(
     """
     mm = anatomy.mm(0, int(np.prod(anatomy.pullback.shape)))
     rows = np.flatnonzero(np.isfinite(mm).all(axis=1))
-    grid: Grid = workspace.grid
     # From its middle to its corner a voxel has √3/2 edges; warps stretch it.
-    edge_mm = voxel_mm_of(workspace.files, Place.of(workspace.space), grid)
+    edge_mm = workspace.voxel_mm
     # Splitting at the middle builds several times as fast as at the median.
     tree = KDTree(mm[rows], balanced_tree=False, compact_nodes=False)
     return rows, tree, float(np.sqrt(3) * edge_mm)

@@ -24,7 +24,7 @@ from nsdviewer.data.pictures.stimuli import Stimuli
 from nsdviewer.data.regions.maps import HemisphereMissingError, read_on_grid
 from nsdviewer.data.regions.rois import list_collections, load_collection, roi_mask
 from nsdviewer.data.spaces.layers import Layer
-from nsdviewer.data.spaces.places import Place
+from nsdviewer.data.spaces.places import Place, voxel_mm_of
 from nsdviewer.data.spaces.transforms import VertexOperator, load_vertex_operator
 from nsdviewer.data.surfaces.meshes import Hemimesh, load_hemimesh
 from nsdviewer.data.trials.table import TrialTable, build_trial_table
@@ -115,6 +115,15 @@ class Workspace:
         """Grid of the functional volume."""
         x, y, z = self.brain_mask.shape
         return x, y, z
+
+    @property
+    def voxel_mm(self) -> float:
+        """Edge of a functional voxel; 0 in a space that has none."""
+        if not self.is_volume:
+            return 0.0
+        return self.keep(
+            "voxel mm", lambda: voxel_mm_of(self.files, Place.of(self.space), self.grid)
+        )
 
     @property
     def brain_mask(self) -> NDArray[np.bool_]:
