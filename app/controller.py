@@ -99,7 +99,10 @@ class Controller(QObject):
             self.openings.open_home(changes)
             return
         if changes.get("generator", self.session.state.generator) != self.session.state.generator:
-            self._request_generator(changes)
+            self._request_after("generator", Lane.LONG, "load_generator", changes)
+            return
+        if "scaling" in changes and not self._knows_regions(changes):
+            self._request_after("region", Lane.DETAIL, "read_regions", changes)
             return
         self.attempt(lambda session: session.update(**changes))
 
@@ -282,17 +285,25 @@ class Controller(QObject):
 
         self.tasks.submit(result.lane, result.name, run, done, fail, settle)
 
-    def _request_generator(self, changes: dict[str, Any]) -> None:
-        """Change the generator once it is loaded and paints from this embedding."""
+    def _request_after(self, kind: str, lane: Lane, work: str, changes: dict[str, Any]) -> None:
+        """Change what is shown once a worker has read, and found good, what the changes name."""
         view = self.view
         if view is None:
             return
 
         self._submit(
-            Lane.LONG,
-            "generator",
-            lambda ticket: _work().load_generator(view, changes["generator"], ticket),
+            lane,
+            kind,
+            lambda ticket: getattr(_work(), work)(view, changes, ticket),
             lambda _: self.attempt(lambda session: session.update(**changes)),
+        )
+
+    def _knows_regions(self, changes: dict[str, Any]) -> bool:
+        from nsdviewer.session.scaling import are_regions_known
+
+        session = self.session
+        return session is None or are_regions_known(
+            session.workspace, changes["scaling"], changes.get("patches", session.state.patches)
         )
 
     def _try_concept(

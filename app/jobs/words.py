@@ -26,6 +26,7 @@ _NAMES = {
     "controls": "Painting the controls",
     "round_trip": "Predicting the response",
     "lesion": "Measuring the lesion",
+    "region": "Reading a region",
     "gallery": "Painting more seeds",
     "samples": "Painting more seeds",
     "list": "Listing the trials",

@@ -12,6 +12,7 @@ from app.export.exporting import export_view
 from app.workers.statistics import shown_bars, shown_test
 from nsdviewer.jobs import Progress, Ticket
 from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest
+from nsdviewer.session.scaling import require_regions
 
 if TYPE_CHECKING:
     from app.view import View
@@ -32,10 +33,17 @@ def compose(view: View, ticket: Ticket, show: Show) -> Fields:
     }
 
 
-def load_generator(view: View, name: str, progress: Progress) -> None:
+def load_generator(view: View, changes: Fields, progress: Progress) -> None:
     """Load a generator into the view's workspace; raises unless it paints from its embedding."""
     progress.report(0.0, "loading the generator")
-    view.workspace.painter(name)
+    view.workspace.painter(changes["generator"])
+
+
+def read_regions(view: View, changes: Fields, progress: Progress) -> None:
+    """Read the regions that are to be scaled; raises where one is no ROI expression."""
+    progress.report(0.0, "reading the region")
+    named = {name: changes[name] for name in ("scaling", "patches") if name in changes}
+    require_regions(view.workspace, view.state.replace(**named))
 
 
 def export(

@@ -6,6 +6,8 @@ leaves it as measured, 2 doubles it. Where regions overlap their factors multipl
 order does not matter and a silenced site stays silent.
 """
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -77,6 +79,14 @@ def require_regions(workspace: Workspace, state: ViewState) -> None:
     for name, _ in state.scaling:
         if _patch_of(state, name) is None:
             workspace.keep(_known(name), lambda n=name: _require_roi(workspace, n))  # type: ignore[misc]
+
+
+def are_regions_known(
+    workspace: Workspace, scaling: Iterable[tuple[str, float]], patches: Iterable[Patch]
+) -> bool:
+    """Whether `require_regions` has no file to read for scaled regions."""
+    drawn = {patch.name for patch in patches}
+    return all(name in drawn or workspace.has_kept(_known(name)) for name, _ in scaling)
 
 
 def know_region(workspace: Workspace, name: str) -> None:

@@ -16,6 +16,7 @@ from app.controller import Controller
 from app.lesion.agreement_bars import r_text
 from app.lesion.region_row import FactorSlider
 from app.panels.lesion import LesionPanel
+from app.waiting import wait_until
 from nsdviewer.session import Session
 from nsdviewer.session.decoding import decode_groups
 from nsdviewer.state import LayerChoice, ViewState
@@ -203,11 +204,14 @@ def test_undoing_a_bypass_ends_it(clean: Bench) -> None:
 
 def test_a_region_out_of_reach_is_said_and_nothing_else_changes(clean: Bench) -> None:
     clean.panel.add_region("nowhere")
-    clean.settle()
+    assert wait_until(lambda: bool(clean.failures), 30)
     assert clean.state.scaling == ()
     assert len(clean.failures) == 1
     assert "nowhere" in clean.failures[0]
     clean.panel.add_region("brainmask & !nsdgeneral")
+    assert clean.state.scaling == (), "it is read on another thread first"
+    assert wait_until(lambda: bool(clean.state.scaling), 30)
+    clean.settle()
     clean.wait("lesion")
     assert "within 'nsdgeneral'" in clean.panel._error.text()
     assert clean.panel._error.isVisible()
