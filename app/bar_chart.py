@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
     QColor,
     QFocusEvent,
+    QFontMetrics,
     QHelpEvent,
     QKeyEvent,
     QMouseEvent,
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 
 _ROW_PX = 19
 _BAR_PX = 9
-_NAME_PX, _VALUE_PX = 66, 52
+# Names have as much room as the longest needs, within a share of the width.
+_NAME_PX, _NAME_GAP_PX, _MOST_NAME_SHARE, _VALUE_PX = 66, 8, 0.36, 52
 _MOST_DIGITS = 5
 
 
@@ -75,7 +77,7 @@ class BarChart(QWidget):
     def tip(self, row: int) -> str:
         """Return what is known of one bar."""
         bar, digits = self.bars[row], self._digits + 1
-        value = f"{bar.name}: {_number(bar.mean_psc, digits)} {self._unit}"
+        value = f"{bar.name} ({bar.collection}): {_number(bar.mean_psc, digits)} {self._unit}"
         if bar.interval_psc is not None:
             return (
                 f"{value}, {_said_ends(bar, digits)}: 90 % interval over resampled pictures of the "
@@ -145,7 +147,7 @@ class BarChart(QWidget):
             painter.setPen(QColor(colours.muted))
             painter.drawText(self.rect(), Qt.AlignmentFlag.AlignLeft, self._message)
             return
-        left, right = _NAME_PX, self.width() - _VALUE_PX
+        left, right = self._names_px(painter.fontMetrics()), self.width() - _VALUE_PX
         reach = self._reach()
         middle, half = (left + right) / 2, (right - left) / 2 - 2
         if self._row >= 0:
@@ -155,7 +157,17 @@ class BarChart(QWidget):
         painter.setPen(QPen(QColor(colours.border), 1))
         painter.drawLine(QPointF(middle, 0), QPointF(middle, len(self.bars) * _ROW_PX))
         for row, bar in enumerate(self.bars):
-            self._paint_bar(painter, bar, (row + 0.5) * _ROW_PX, middle, half / reach)
+            y = (row + 0.5) * _ROW_PX
+            name = painter.fontMetrics().elidedText(
+                bar.name, Qt.TextElideMode.ElideMiddle, left - _NAME_GAP_PX
+            )
+            painter.setPen(QColor(colours.text))
+            text_at(painter, QPointF(0, y), name, Qt.AlignmentFlag.AlignLeft)
+            self._paint_bar(painter, bar, y, middle, half / reach)
+
+    def _names_px(self, metrics: QFontMetrics) -> int:
+        widest = max(metrics.horizontalAdvance(bar.name) for bar in self.bars) + _NAME_GAP_PX
+        return max(min(widest, round(_MOST_NAME_SHARE * self.width())), _NAME_PX)
 
     def _paint_bar(
         self, painter: QPainter, bar: RoiBar, y: float, middle: float, px_per_psc: float
@@ -176,7 +188,6 @@ class BarChart(QWidget):
         painter.setPen(QPen(QColor(colours.text), 1))
         low, high = (middle + v * px_per_psc for v in ends_of(bar))
         painter.drawLine(QPointF(low, y), QPointF(high, y))
-        text_at(painter, QPointF(0, y), bar.name, Qt.AlignmentFlag.AlignLeft)
         painter.setPen(QColor(colours.muted))
         text_at(painter, QPointF(self.width() - 4, y), _number(bar.mean_psc, self._digits),
                 Qt.AlignmentFlag.AlignRight)  # fmt: skip

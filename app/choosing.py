@@ -98,6 +98,16 @@ def choose_collections(window: MainWindow) -> None:
     ))  # fmt: skip
 
 
+def choose_bar_collections(window: MainWindow) -> None:
+    view = _view(window)
+    state = view.state
+    choose(window, "ROIs of the bars", (
+        entry(name, _asks(window, bar_collections=state.with_bars_turned(name)),
+              name in state.bar_collections)
+        for name in view.choices.collections
+    ))  # fmt: skip
+
+
 def choose_removed_patch(window: MainWindow) -> None:
     state = _view(window).state
 

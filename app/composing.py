@@ -27,8 +27,9 @@ from nsdviewer.rendering.slices import cursor_in_slice, draw_slice, window_aroun
 from nsdviewer.scheduling import InProcess
 from nsdviewer.session.evidence import MapRequest, tested_map
 from nsdviewer.session.layers import concept_layer, or_note
+from nsdviewer.session.map_regions import RoiBars, chosen_bars, roi_bars
 from nsdviewer.session.notices import notices_of, outlines_of
-from nsdviewer.session.scenes import bars_of, provenance, trial_scores, trial_title
+from nsdviewer.session.scenes import provenance, trial_scores, trial_title
 
 if TYPE_CHECKING:
     from nsdviewer.data.surfaces.meshes import Hemimesh
@@ -66,7 +67,7 @@ class Made:
     maps
         Those of the layers besides the concept's.
     bars
-        The regions' bars with intervals; None to compute them without.
+        Bars with intervals, of any collections; None to compute them without.
     """
 
     reconstruction: Reconstruction | None = None
@@ -122,8 +123,8 @@ class Composer:
                 why_not = f"The concept map is not shown. {error}"
         maps = self._maps(state, shown_map, made.maps)
         paints = self._paints(state, maps)
-        shaped = self._arrays(state, shown_map, maps)
-        arrays = replace(shaped, roi_bars=self._bars(shown_map, made.bars))
+        arrays = self._arrays(state, shown_map, maps)
+        bars = self._bars(state.bar_collections, shown_map, made.bars)
         voxel = state.voxel or peak_voxel(arrays)
         hemispheres = self._hemispheres(state, arrays, paints)
         scene = Scene(
@@ -136,10 +137,10 @@ class Composer:
                 (_Same(paints),),
                 lambda: tuple(colour_bar(paint, state.theme) for paint in reversed(paints)),
             ),
-            roi_bars=arrays.roi_bars,
+            roi_bars=bars.bars,
             **self._trial(_as_shown(state, shown_map), made.reconstruction),
             simulated=arrays.simulated,
-            notices=(*arrays.notices, why_not) if why_not else arrays.notices,
+            notices=(*arrays.notices, *bars.faults, *((why_not,) if why_not else ())),
         )
         return Composed(scene, shown_map, voxel)
 
@@ -171,12 +172,17 @@ class Composer:
         return self._part("paints", tuple(map(_Same, paints)), lambda: paints)
 
     def _bars(
-        self, shown_map: ConceptMap | None, bars: tuple[RoiBar, ...] | None
-    ) -> tuple[RoiBar, ...]:
-        key = (_Same(shown_map), _Same(bars))
-        return self._part(
-            "bars", key, lambda: bars_of(self._workspace, shown_map) if bars is None else bars
-        )
+        self,
+        collections: tuple[str, ...],
+        shown_map: ConceptMap | None,
+        bars: tuple[RoiBar, ...] | None,
+    ) -> RoiBars:
+        def choose() -> RoiBars:
+            if shown_map is None or bars is None:
+                return roi_bars(self._workspace, shown_map, collections)
+            return chosen_bars(self._workspace, shown_map, bars, collections)
+
+        return self._part("bars", (collections, _Same(shown_map), _Same(bars)), choose)
 
     def _trial(self, state: ViewState, reconstruction: Reconstruction | None) -> dict[str, Any]:
         """Return the fields of a scene that tell of the trials."""

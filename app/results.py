@@ -51,8 +51,8 @@ MAP_FIELDS = frozenset(
     {"concept", "reading", "noise_ceiling_floor_pct", "statistic", "null", "encoder", "decoder"}
 )
 _SCENE_FIELDS = MAP_FIELDS | {
-    "layers", "morph", "unfolding", "hemispheres", "roi_collections", "roi_labels", "underlay",
-    "slice_zoom", "voxel", "patches", "theme",
+    "layers", "morph", "unfolding", "hemispheres", "roi_collections", "roi_labels", "bar_collections",
+    "underlay", "slice_zoom", "voxel", "patches", "theme",
 }  # fmt: skip
 _TRIAL_FIELDS = frozenset(
     {"trials", "average_repeats", "seed", "decoder", "generator", "scaling", "patches"}
@@ -90,7 +90,8 @@ RESULTS: tuple[Result, ...] = (
     ),
     Result(
         "intervals", Lane.STATISTICS, "app.workers.statistics:measure_regions",
-        follows=frozenset({"concept_map"}), waits_for=frozenset({"tested"}),
+        frozenset({"bar_collections"}), follows=frozenset({"concept_map"}),
+        waits_for=frozenset({"tested"}),
     ),
     Result("reconstruction", Lane.LONG, "app.workers.bench:decode", _TRIAL_FIELDS),
     Result(

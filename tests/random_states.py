@@ -47,6 +47,7 @@ def random_state(rng: random.Random, workspace: Workspace, first: ViewState) -> 
         "morph": rng.choice([0.0, 1.0, 2.0, rng.random() * 2]),
         "unfolding": rng.choice(list(Unfolding)), "hemispheres": rng.choice(list(Sides)),
         "roi_collections": tuple(rng.sample(workspace.collections, rng.randint(0, 2))),
+        "bar_collections": tuple(rng.sample(workspace.collections, rng.randint(0, 3))),
         "roi_labels": rng.random() < 0.5, "underlay": rng.choice(list(Underlay)),
         "slice_zoom": rng.choice([1.0, 2.441, 16.0]), "voxel": voxel,
         "vertex": None if voxel is None else rng.choice([None, (rng.choice(list(Hemisphere)), 17)]),

@@ -36,7 +36,6 @@ def layout_of(window: MainWindow) -> dict[str, Any]:
         else [splitter.sizes() for splitter in workbench.splitters],
         "tab": workbench.below.pages.currentIndex(),
         "crosshair": window.slices.has_crosshair,
-        "bars_without": sorted(window.bars.hidden),
         "responses": next(w.value for w, b in window.voxel.switch.items() if b.isChecked()),
         "sorted": [heads.sortIndicatorSection(), heads.sortIndicatorOrder().value],
         "grid_at": window.trials.list.verticalScrollBar().value(),
@@ -139,10 +138,6 @@ def _cross(window: MainWindow, is_shown: Any) -> None:
         window.slices.toggle_crosshair()
 
 
-def _hide_bars(window: MainWindow, names: Any) -> None:
-    window.bars.hide_collections(frozenset(str(name) for name in names[:1000]))
-
-
 def _lay_out_responses(window: MainWindow, value: Any) -> None:
     way = BetasAs(value)
     window.voxel.switch[way].setChecked(True)
@@ -151,6 +146,6 @@ def _lay_out_responses(window: MainWindow, value: Any) -> None:
 
 _PLACES: dict[str, Callable[[Any, Any], None]] = {
     "size": _resize, "maximised": _maximise, "splitters": _split, "tab": _turn,
-    "crosshair": _cross, "bars_without": _hide_bars, "responses": _lay_out_responses,
+    "crosshair": _cross, "responses": _lay_out_responses,
 }  # fmt: skip
 _AT_ONCE = tuple(_PLACES)

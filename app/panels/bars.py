@@ -19,14 +19,13 @@ from PySide6.QtWidgets import (
 from app.bar_chart import BarChart
 from app.models.links import ModelsLink
 from app.plain_text import caption, plain
-from app.view import View, differs
+from app.view import View, differs, state_differs
 from app.widgets import ElidedLabel
 from nsdviewer.mapping.maps import UNITS
 from nsdviewer.state import Reading
 
 if TYPE_CHECKING:
     from nsdviewer.rendering.scene import RoiBar
-    from nsdviewer.session.region_intervals import MapIntervals
 
 _MEAN_OF_MAP = (
     "Mean of the map over all voxels of a region above the noise-ceiling floor, ± standard error "
@@ -51,8 +50,6 @@ class BarsPanel(QFrame):
         self.chart = BarChart()
         self.chart.chosen.connect(self._go_to)
         self._unit = ElidedLabel()
-        self._hidden: set[str] = set()
-        self._collection_of: dict[str, str] = {}
         self._view: View | None = None
         self.models_link = ModelsLink()
         self.collections = QToolButton()
@@ -97,10 +94,12 @@ class BarsPanel(QFrame):
         self._view = after
         if differs(before, after, "concept_error", "test_error"):
             self.models_link.show_for(after.concept_error, after.test_error)
+        if differs(before, after, "choices"):
+            self._offer(after.choices.collections)
+        if state_differs(before, after, "bar_collections"):
+            self._check(after.state.bar_collections)
         if after.scene is None or not differs(before, after, "scene", "intervals"):
             return
-        if differs(before, after, "intervals") and after.intervals is not None:
-            self._know_places(after.intervals)
         old = before.scene if before is not None else None
         same_theme = old is not None and old.state.theme is after.scene.state.theme
         same_intervals = not differs(before, after, "intervals")
@@ -108,49 +107,32 @@ class BarsPanel(QFrame):
             return
         self._draw(after)
 
-    def _know_places(self, intervals: MapIntervals) -> None:
-        self._collection_of = {place.name: place.collection for place in intervals.places}
-        there = tuple(dict.fromkeys(self._collection_of.values()))
-        if there == tuple(action.data() for action in self._menu.actions()):
-            return
+    def _offer(self, collections: tuple[str, ...]) -> None:
         self._menu.clear()
-        for collection in there:
+        for collection in collections:
             action = QAction(caption(collection), self._menu)
             action.setData(collection)
             action.setCheckable(True)
-            action.setChecked(collection not in self._hidden)
-            action.toggled.connect(lambda on, c=collection: self._toggle(c, on))
+            action.triggered.connect(lambda _, c=collection: self._toggle(c))
             self._menu.addAction(action)
 
-    @property
-    def hidden(self) -> frozenset[str]:
-        """Collections that have no bars."""
-        return frozenset(self._hidden)
-
-    def hide_collections(self, collections: frozenset[str]) -> None:
-        """Give bars to all collections but these."""
-        self._hidden = set(collections)
+    def _check(self, drawn: tuple[str, ...]) -> None:
         for action in self._menu.actions():
-            action.setChecked(action.data() not in self._hidden)
-        if self._view is not None:
-            self._draw(self._view)
+            action.setChecked(action.data() in drawn)
 
-    def _toggle(self, collection: str, shown: bool) -> None:
-        (self._hidden.discard if shown else self._hidden.add)(collection)
+    def _toggle(self, collection: str) -> None:
         if self._view is not None:
-            self._draw(self._view)
+            self.wanted.emit({"bar_collections": self._view.state.with_bars_turned(collection)})
 
     def _draw(self, view: View) -> None:
         if view.scene is None:
             return
         state = view.scene.state
-        everything = view.scene.roi_bars
-        bars = tuple(b for b in everything if self._collection_of.get(b.name) not in self._hidden)
-        if everything and not bars:
-            message = "all collections are switched off"
-        else:
-            message = "no region above the noise-ceiling floor" if state.concept else "no concept"
-        self._say_kind(everything, state.reading, view)
+        bars = view.scene.roi_bars
+        message = "no region above the noise-ceiling floor" if state.concept else "no concept"
+        if not state.bar_collections:
+            message = "no ROI collection has bars"
+        self._say_kind(bars, state.reading, view)
         self.chart.show_bars(bars, state.theme, message, UNITS[state.reading])
 
     def _say_kind(self, bars: tuple[RoiBar, ...], reading: Reading, view: View) -> None:

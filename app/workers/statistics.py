@@ -88,16 +88,18 @@ def measure_regions(view: View, ticket: Ticket, show: Show) -> Fields:
     if shown is None or view.scene is None:
         return {"intervals": None}
     # The map is the scene's; the view's state may be ahead of it.
-    state = view.scene.state
-    request = untested(MapRequest.of(state))
-    if known is not None:
-        if known.request == request and (known.bars or known.why):
-            return {"intervals": known}
-        _wait_for_calm(ticket)
-    show({"intervals": MapIntervals(request, region_places(workspace, shown))})
+    state = view.scene.state.replace(bar_collections=view.state.bar_collections)
+    request, asked = untested(MapRequest.of(state)), state.bar_collections
+    if known is not None and known.request == request and (known.bars or known.why):
+        if set(asked) <= set(known.collections):
+            return {"intervals": replace(known, places=region_places(workspace, shown, asked))}
+    else:
+        if known is not None:
+            _wait_for_calm(ticket)
+        show({"intervals": MapIntervals(request, region_places(workspace, shown, asked))})
     progress = _Saying(ticket, "resampling pictures for the bars")
     try:
-        found = intervals_of(workspace, state, shown, InProcess(), progress)
+        found = intervals_of(workspace, state, shown, InProcess(), progress, known)
     except DataError as error:
         found = MapIntervals(request, (), why=str(error))
     return {"intervals": found}

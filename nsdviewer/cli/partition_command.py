@@ -11,8 +11,9 @@ from nsdviewer.cli.workspace import open_workspace
 from nsdviewer.files import atomic_path, write_json
 from nsdviewer.jobs import StreamProgress
 from nsdviewer.scheduling import open_scheduler
-from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.fitting import FitRequest
+from nsdviewer.session.map_regions import map_regions
+from nsdviewer.session.notices import warn_of
 from nsdviewer.session.partitioning import arrays_of, partition_workspace
 
 
@@ -28,15 +29,15 @@ def run_partition(arguments: argparse.Namespace) -> int:
         np.savez(stream, **{**places(found.sites), **arrays})  # type: ignore[arg-type]
     reliable = np.nan_to_num(found.noise_ceiling) >= arguments.noise_ceiling / 100
     medians = {}
-    for collection in ROI_COLLECTIONS:
-        if collection in workspace.collections:
-            for name, inside in members_of(workspace, collection, found.sites).items():
-                here = inside & reliable
-                if here.any():
-                    medians[name] = {
-                        share: float(np.nanmedian(arrays[share][here]))
-                        for share in ("unique_embedding", "unique_contrast", "shared")
-                    } | {"n_sites": int(here.sum())}
+    regions, faults = map_regions(workspace, found.sites)
+    warn_of(faults)
+    for region in regions:
+        here = region.inside & reliable
+        if here.any():
+            medians[region.name] = {
+                share: float(np.nanmedian(arrays[share][here]))
+                for share in ("unique_embedding", "unique_contrast", "shared")
+            } | {"n_sites": int(here.sum())}
     document = {
         "command": ["nsdviewer", *sys.argv[1:]],
         "what": "shares of the variance of repeat-averaged test responses",

@@ -16,12 +16,13 @@ from matplotlib.colors import ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpecFromSubplotSpec, SubplotSpec
 
-from nsdviewer.errors import RequestError
+from nsdviewer.errors import RequestError, shortened
 from nsdviewer.files import atomic_path
 from nsdviewer.mapping.maps import UNITS
 from nsdviewer.rendering.brain3d import project_labels
 from nsdviewer.rendering.colours import ColourBar
-from nsdviewer.rendering.scene import RoiBar, Scene
+from nsdviewer.rendering.page_bars import largest, reach, said_error
+from nsdviewer.rendering.scene import Scene
 from nsdviewer.rendering.theme import PALETTES, Palette, colour_table
 from nsdviewer.rendering.view_cortex import render_cortex
 
@@ -31,10 +32,14 @@ _SUFFIXES = (".png", ".svg", ".pdf")
 DPI = 300
 _POINTS_PER_INCH = 72.0
 _REGION_POINTS = 4.6
-# What is not shown stands over the provenance, in lines this long.
-_NOTICE_CHARACTERS, _MOST_NOTICE_LINES = 210, 2
+# What is not shown stands over the provenance and beside the bars' axis, in lines this long.
+_NOTICE_CHARACTERS, _MOST_NOTICE_LINES = 150, 3
 # Colour bars on the cortex, and the share of its height that each takes.
 _MOST_BARS, _BAR_PITCH = 3, 0.3
+# Regions' names beside their bars: their print, from line to line, and their room as a share of
+# the page: that of short ones, of each further letter, and of how many letters at most.
+_NAME_POINTS, _NAME_PITCH_POINTS = 5, 5.6
+_NAMES, _LETTER, _SHORT, _MOST_LETTERS = 0.05, 0.0056, 9, 18
 
 
 def export_figure(scene: Scene, path: Path) -> None:
@@ -234,7 +239,14 @@ def draw_pictures(figure: Figure, place: SubplotSpec, scene: Scene, palette: Pal
 def draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette) -> None:
     """Draw the regions' bars."""
     axes = figure.add_subplot(place, facecolor="none")
-    bars = scene.roi_bars
+    everything = scene.roi_bars
+    box = axes.get_position()
+    room_points = box.height * figure.get_figheight() * _POINTS_PER_INCH
+    bars = largest(everything, max(int(room_points / _NAME_PITCH_POINTS), 1))
+    names = [shortened(b.name, _MOST_LETTERS) for b in bars]
+    # Names stand left of the axes.
+    left = _NAMES + _LETTER * max(max(map(len, names), default=0) - _SHORT, 0)
+    axes.set_position((box.x0 + left, box.y0, box.width - left, box.height))
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     if not bars:
@@ -247,30 +259,19 @@ def draw_bars(figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette
     table = colour_table(scene.state.theme)
     colours = [table[216] if m >= 0 else table[40] for m in means]
     axes.barh(position, means, color=colours, height=0.66)
-    reach = np.array([_reach(b) for b in bars]).T
-    axes.errorbar(means, position, xerr=reach, fmt="none",
+    axes.errorbar(means, position, xerr=np.array([reach(b) for b in bars]).T, fmt="none",
                   ecolor=palette.text, elinewidth=0.5)  # fmt: skip
     axes.axvline(0, color=palette.muted, linewidth=0.4)
-    axes.set_yticks(position, [b.name for b in bars], fontsize=5)
+    axes.set_yticks(position, names, fontsize=_NAME_POINTS)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=5, length=2, width=0.4)
     unit = UNITS[scene.state.reading]
-    said = "unshrunk mean, 90 % bootstrap"
-    if any(b.interval_psc is None for b in bars):
-        said = "mean ± s.e.m. over all reliable voxels of a region"
-    axes.set_xlabel(f"{unit}\n{said}", fontsize=5)
-    axes.invert_yaxis()
-    # Room for the names of the regions, which stand left of the axes.
-    box = axes.get_position()
-    axes.set_position((box.x0 + 0.05, box.y0, box.width - 0.05, box.height))
-
-
-def _reach(bar: RoiBar) -> tuple[float, float]:
-    """Return how far a bar's interval, or its standard error, reaches below and above its mean."""
-    if bar.interval_psc is None:
-        return bar.sem_psc, bar.sem_psc
-    low, high = bar.interval_psc
-    return max(bar.mean_psc - low, 0.0), max(high - bar.mean_psc, 0.0)
+    lines = [unit, said_error(bars)]
+    if len(bars) < len(everything):
+        lines.append(f"the {len(bars)} largest of {len(everything)} regions")
+    axes.set_xlabel("\n".join(lines), fontsize=5)
+    # From the top; at either end as much air as between two bars.
+    axes.set_ylim(len(bars) - 0.4, -0.6)
 
 
 def _write_provenance(figure: Figure, scene: Scene, palette: Palette) -> None:

@@ -25,10 +25,17 @@ _BAR_MM = 2.4
 
 @dataclass(frozen=True, eq=False)
 class Bars:
-    """Means of a map over regions, with the reading that says their unit."""
+    """Means of a map over regions, with the reading that says their unit.
+
+    Attributes
+    ----------
+    notices
+        One sentence for each collection that was asked for and has no bars.
+    """
 
     bars: tuple[RoiBar, ...]
     reading: Reading
+    notices: tuple[str, ...] = ()
 
 
 def reach(bar: RoiBar) -> tuple[float, float]:
@@ -44,6 +51,12 @@ def said_error(bars: tuple[RoiBar, ...]) -> str:
     if any(b.interval_psc is None for b in bars):
         return "mean ± s.e.m. over all reliable voxels of a region"
     return "unshrunk mean, 90 % bootstrap"
+
+
+def largest(bars: tuple[RoiBar, ...], most: int) -> tuple[RoiBar, ...]:
+    """Return the `most` bars of the largest |mean|, in their order."""
+    kept = sorted(range(len(bars)), key=lambda k: -abs(bars[k].mean_psc))[:most]
+    return tuple(bars[k] for k in sorted(kept))
 
 
 def number(value: float, signed: bool = False) -> str:
@@ -74,9 +87,8 @@ def draw_bars(canvas: PageCanvas, box: Box, content: Bars, points: float) -> Non
         raise RequestError("The panel is too small for bars; make it higher.")
     shown = content.bars
     if len(shown) > most:
-        kept = sorted(shown, key=lambda b: -abs(b.mean_psc))[:most]
-        below.append(f"the {most} largest of {len(shown)} regions")
-        shown = tuple(b for b in shown if b in kept)
+        shown = largest(shown, most)
+        below.append(f"the {most} largest of {len(content.bars)} regions")
     names = max(canvas.text_width(b.name, points) for b in shown) + 1.5
     axes = box.inside(left=min(names, box.width / 2), right=2.5, bottom=box.height - room)
     if len(shown) < len(content.bars):

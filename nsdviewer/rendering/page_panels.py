@@ -69,6 +69,11 @@ def line_mm(points: float) -> float:
     return points * MM_PER_POINT * LINE_SPACING
 
 
+def notices_in(content: Content) -> tuple[str, ...]:
+    """Return what a panel's content says of what it does not show."""
+    return content.notices if isinstance(content, Scene | Bars) else ()
+
+
 def draw_content(
     canvas: PageCanvas, box: Box, panel: Panel, state: ViewState, content: Content, gid: str
 ) -> None:

@@ -33,11 +33,14 @@ class RoiBar:
 
     Attributes
     ----------
+    collection
+        The ROI collection that the region is of.
     interval_psc
         Ends of the mean's bootstrap interval, None where none was computed.
     """
 
     name: str
+    collection: str
     mean_psc: float
     sem_psc: float
     n_voxels: int

@@ -43,6 +43,7 @@ _FOOT_MM, _HEAD_MM = 9.0, 7.0
 _LINE_MM = 1.9
 _FOOT_POINTS = 4.2
 _PICTURES_ACROSS = 10
+_BAR_PITCH_MM, _BELOW_BARS_MM = 3.2, 10.0
 _CHARACTERS_PER_MM = 1.27
 Draw = Callable[[Figure, SubplotSpec, Scene, Palette, float], None]
 
@@ -173,7 +174,8 @@ def _page_of(drawing: ViewDrawing) -> _Page:
                 "No region has a bar: there is no concept map, or none of its regions is reliable; "
                 "type a concept or lower the noise ceiling's floor."
             )
-        return _Page(14.0 + 3.2 * len(scene.roi_bars), _draw_bar_chart)
+        height_mm = _BAR_PITCH_MM * (len(scene.roi_bars) + 1)
+        return _Page(height_mm + _BELOW_BARS_MM, _draw_bar_chart)
     plate = drawing.voxel
     if plate is None:
         raise RequestError("No voxel is chosen; click one in a slice or on the cortex.")
@@ -202,7 +204,11 @@ def _draw_bar_chart(
     figure: Figure, place: SubplotSpec, scene: Scene, palette: Palette, scale: float
 ) -> None:
     # Names of regions stand left of the axes, their unit below.
-    inner = place.subgridspec(2, 2, width_ratios=(0.09, 1), height_ratios=(1, 0.08), hspace=0)
+    box = place.get_position(figure)
+    below = _BELOW_BARS_MM / (box.height * figure.get_figheight() * MM_PER_INCH)
+    inner = place.subgridspec(
+        2, 2, width_ratios=(0.09, 1), height_ratios=(1 - below, below), hspace=0
+    )
     draw_bars(figure, inner[0, 1], scene, palette)
 
 

@@ -5,22 +5,16 @@ from numpy.typing import NDArray
 
 from nsdviewer.data.betas.reliability import noise_ceiling
 from nsdviewer.data.betas.sites import Sites, Voxels, columns_in
-from nsdviewer.data.regions.rois import load_collection
 from nsdviewer.data.trials.table import FULL_SPLIT
 from nsdviewer.errors import CheckpointError, RequestError
 from nsdviewer.mapping.concepts import Term, TermKind, concept_direction, parse_concept
 from nsdviewer.mapping.maps import ConceptMap, decoder_map, encoder_map, pattern_map
 from nsdviewer.models.decoders.protocol import Decoder
-from nsdviewer.rendering.scene import RoiBar
 from nsdviewer.session.decoding import decode_trials
 from nsdviewer.session.responses import averaged_responses
 from nsdviewer.session.vertex_maps import require_vertices, sites_to_vertices
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Hemisphere, Reading
-
-# The localisers and visual areas that are told apart: bars, intervals and agreement are theirs.
-ROI_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
-_FEWEST_VOXELS_IN_A_BAR = 3
 
 
 class WorkspaceTerms:
@@ -157,40 +151,3 @@ def to_vertices(
     if isinstance(shown_map.sites, Voxels):
         require_vertices(workspace)
     return sites_to_vertices(workspace, shown_map.sites, shown_map.values, shown_map.shown)
-
-
-def roi_bars(
-    workspace: Workspace, shown_map: ConceptMap, collections: tuple[str, ...]
-) -> tuple[RoiBar, ...]:
-    """Return mean and standard error over voxels of a map, by region of some collections."""
-    bars = []
-    for collection in collections:
-        if collection not in workspace.collections:
-            continue
-        for name, inside in members_of(workspace, collection, shown_map.sites).items():
-            # What passed a test is no fair sample of a region.
-            values = shown_map.values[inside & shown_map.reliable]
-            if len(values) >= _FEWEST_VOXELS_IN_A_BAR:
-                sem = float(values.std(ddof=1) / np.sqrt(len(values)))
-                bars.append(RoiBar(name, float(values.mean()), sem, len(values)))
-    return tuple(bars)
-
-
-def members_of(workspace: Workspace, collection: str, sites: Sites) -> dict[str, NDArray[np.bool_]]:
-    """Return region name → (n_sites,) which of some voxels or vertices belong to it."""
-
-    def make() -> dict[str, NDArray[np.bool_]]:
-        if isinstance(sites, Voxels):
-            loaded = load_collection(workspace.files, workspace.space, collection)
-            labels = loaded.labels[tuple(sites.ijk.T)]
-            return {name: labels == label for label, name in loaded.names.items()}
-        joined: dict[str, NDArray[np.bool_]] = {}
-        for hemisphere in sites.vertex:
-            loaded = load_collection(workspace.files, workspace.space, collection, hemisphere)
-            labels = loaded.labels[sites.vertex[hemisphere]]
-            for label, name in loaded.names.items():
-                inside = joined.setdefault(name, np.zeros(len(sites), bool))
-                inside[sites.columns(hemisphere)] = labels == label
-        return joined
-
-    return workspace.keep(("members", collection, id(sites)), make)

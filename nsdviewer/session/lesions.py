@@ -16,8 +16,9 @@ from nsdviewer.mapping.vocabulary import load_vocabulary, vocabulary_vectors
 from nsdviewer.models.embeddings import unit_rows
 from nsdviewer.session.bench_scores import UNKNOWN, Scores, score_vectors
 from nsdviewer.session.bench_trials import group_trials
-from nsdviewer.session.concepts import direction_of, members_of
+from nsdviewer.session.concepts import direction_of
 from nsdviewer.session.decoding import decode_responses, mean_of_valid, mean_responses
+from nsdviewer.session.map_regions import members_of
 from nsdviewer.session.patches import patch_sites
 from nsdviewer.session.scaling import know_region, region_sites, site_factors
 from nsdviewer.session.workspace import Workspace

@@ -12,7 +12,6 @@ from nsdviewer.mapping.statistics.controls import Rank, random_text_control
 from nsdviewer.mapping.statistics.reliability import split_half_reliability
 from nsdviewer.mapping.vocabulary import load_vocabulary, vocabulary_vectors
 from nsdviewer.scheduling import Scheduler
-from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.evidence import (
     MapRequest,
     Tested,
@@ -21,6 +20,8 @@ from nsdviewer.session.evidence import (
     tested_alphas,
     what_is_tested,
 )
+from nsdviewer.session.map_regions import map_regions
+from nsdviewer.session.notices import warn_of
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Reading
 
@@ -114,10 +115,12 @@ def _rois(
 ) -> dict[str, Any]:
     """Return the mean of the unpenalised map over regions, with bootstrap intervals."""
     encoder = workspace.encoder(request.encoder_path)
+    regions, faults = map_regions(workspace, shown.sites)
+    warn_of(faults)
     sets = {
-        name: sites
-        for name, members in regions_of(workspace, shown).items()
-        if len(sites := np.flatnonzero(members[tested.columns])) >= _FEWEST_SITES
+        region.name: sites
+        for region in regions
+        if len(sites := np.flatnonzero(region.inside[tested.columns])) >= _FEWEST_SITES
     }
     if not sets:
         return {}
@@ -139,12 +142,3 @@ def _rois(
             for name, i in found.items()
         },
     }
-
-
-def regions_of(workspace: Workspace, shown: ConceptMap) -> dict[str, NDArray[np.bool_]]:
-    """Return region name → (n_sites,) which sites of a map belong to it."""
-    found: dict[str, NDArray[np.bool_]] = {}
-    for collection in ROI_COLLECTIONS:
-        if collection in workspace.collections:
-            found |= members_of(workspace, collection, shown.sites)
-    return found

@@ -19,7 +19,7 @@ from nsdviewer.rendering.page import (
     write_page,
 )
 from nsdviewer.rendering.page_bars import Bars
-from nsdviewer.rendering.page_panels import Content, Pictures, said_panel
+from nsdviewer.rendering.page_panels import Content, Pictures, notices_in, said_panel
 from nsdviewer.rendering.scene import Scene, SceneArrays, paints_of, resolve, resolve_slices
 from nsdviewer.rendering.view_kinds import sidecar_of
 from nsdviewer.session.bench_sheets import SheetRequest, SheetTrials, paint_sheet
@@ -180,7 +180,7 @@ def export_page(
     require_writable(page, path)
     require_replaceable(sidecar_of(path), DocumentKind.PAGE)
     drawing = drawing_of_page(workspace_of or Workspaces(), page, PartProgress(progress, 0.0, 0.5))
-    warn_of(n for p in drawing.panels if isinstance(p.content, Scene) for n in p.content.notices)
+    warn_of(n for p in drawing.panels for n in notices_in(p.content))
     progress.report(0.5, "drawing the page")
     try:
         write_page(drawing, path)
@@ -240,7 +240,8 @@ def _content(
         which = SheetTrials.SELECTED if len(state.trials) > 1 else SheetTrials.TEST
         return paint_sheet(workspace, state, SheetRequest(which), progress)
     if panel.kind is PanelKind.BARS:
-        return Bars(drawn_bars(workspace, state, map_of(workspace, state)), state.reading)
+        drawn = drawn_bars(workspace, state, map_of(workspace, state))
+        return Bars(drawn.bars, state.reading, drawn.faults)
     return plate_of(workspace, state, progress)
 
 
@@ -324,5 +325,4 @@ def lines_of_panel(workspace: Workspace, drawing: PanelDrawing) -> tuple[str, ..
         kind in _OF_THE_MAP and layer is not None and layer.visible
     )
     lines = provenance(workspace, state if shows_concept else state.replace(concept=""))
-    notices = drawing.content.notices if isinstance(drawing.content, Scene) else ()
-    return (*lines, *notices)
+    return (*lines, *notices_in(drawing.content))

@@ -13,14 +13,14 @@ from nsdviewer.mapping.statistics.bootstrap import Intervals, bootstrap_interval
 from nsdviewer.mapping.statistics.selected import SelectedResponses
 from nsdviewer.rendering.scene import RoiBar
 from nsdviewer.scheduling import Scheduler
-from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.evidence import (
     MapRequest,
     in_psc,
     tested_alphas,
     what_is_tested,
 )
-from nsdviewer.session.map_report import INTERVAL_LEVEL, regions_of
+from nsdviewer.session.map_regions import MapRegion, map_regions
+from nsdviewer.session.map_report import INTERVAL_LEVEL
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import Null, Reading, ViewState
 
@@ -49,23 +49,27 @@ class MapIntervals:
 
     Attributes
     ----------
+    collections
+        Those whose regions were measured.
     bars
-        Regions with the interval of their mean at `level`. The mean is that of the change which no
-        penalty shrinks, and so is its standard error: the map's own mean is shrunk, and may lie
-        outside of the interval. Empty where there are no intervals.
+        Regions, under their labels, with the interval of their mean at `level`. The mean is that
+        of the change which no penalty shrinks, and so is its standard error: the map's own mean is
+        shrunk, and may lie outside of the interval. Empty where there are no intervals.
     why
         Why there are none; "" where there are, or where they are still being computed.
     """
 
     request: MapRequest
     places: tuple[RegionPlace, ...]
+    collections: tuple[str, ...] = ()
     bars: tuple[RoiBar, ...] = ()
     why: str = ""
     level: float = INTERVAL_LEVEL
 
     def belongs_to(self, state: ViewState) -> bool:
-        """Return whether it speaks of the map of a state, tested or not."""
-        return self.request == untested(MapRequest.of(state))
+        """Return whether it speaks of the map of a state, tested or not, and of all of its bars."""
+        is_same = self.request == untested(MapRequest.of(state))
+        return is_same and set(state.bar_collections) <= set(self.collections)
 
 
 def untested(request: MapRequest) -> MapRequest:
@@ -73,21 +77,16 @@ def untested(request: MapRequest) -> MapRequest:
     return replace(request, statistic="none", null=Null.USUAL)
 
 
-def region_places(workspace: Workspace, shown: ConceptMap) -> tuple[RegionPlace, ...]:
-    """Return where the regions are that have a reliable site of a map."""
+def region_places(
+    workspace: Workspace, shown: ConceptMap, collections: tuple[str, ...]
+) -> tuple[RegionPlace, ...]:
+    """Return where the regions of some collections are that have a reliable site of a map."""
     places = []
-    for collection in ROI_COLLECTIONS:
-        if collection not in workspace.collections:
-            continue
-        try:
-            members = members_of(workspace, collection, shown.sites)
-        except DataError:
-            continue
-        for name, inside in members.items():
-            sites = np.flatnonzero(inside & shown.reliable & np.isfinite(shown.values))
-            if len(sites):
-                best = sites[np.abs(shown.values[sites]).argmax()]
-                places.append(RegionPlace(name, collection, _voxel(shown, int(best))))
+    for region in map_regions(workspace, shown.sites, collections)[0]:
+        sites = np.flatnonzero(region.inside & shown.reliable & np.isfinite(shown.values))
+        if len(sites):
+            best = sites[np.abs(shown.values[sites]).argmax()]
+            places.append(RegionPlace(region.name, region.collection, _voxel(shown, int(best))))
     return tuple(places)
 
 
@@ -104,8 +103,9 @@ def intervals_of(
     shown: ConceptMap,
     scheduler: Scheduler,
     progress: Progress,
+    known: MapIntervals | None = None,
 ) -> MapIntervals:
-    """Return the regions of a state's map with bootstrap intervals of their means.
+    """Return the regions of a state's bars with bootstrap intervals of their means.
 
     It raises nothing of its own: where there are no intervals, the result says why.
 
@@ -113,17 +113,23 @@ def intervals_of(
     ----------
     shown
         The state's map, tested or not.
+    known
+        What was found before; of the same map, its collections are not measured again.
     """
-    request = untested(MapRequest.of(state))
-    places = region_places(workspace, shown)
+    request, asked = untested(MapRequest.of(state)), state.bar_collections
+    places = region_places(workspace, shown, asked)
+    if known is None or known.request != request:
+        known = MapIntervals(request, places)
+    lacking = tuple(name for name in asked if name not in known.collections)
     try:
         why = _why_none(workspace, request)
-        bars = () if why else _bars(workspace, request, shown, scheduler, progress)
+        bars = () if why else _bars(workspace, request, shown, lacking, scheduler, progress)
     except (RequestError, DataError) as error:
-        return MapIntervals(request, places, why=str(error))
+        return MapIntervals(request, places, asked, why=str(error))
+    bars = (*known.bars, *bars)
     if not why and not bars:
         why = f"No region has {_FEWEST_SITES} voxels above the noise ceiling's floor."
-    return MapIntervals(request, places, bars, why)
+    return MapIntervals(request, places, (*known.collections, *lacking), bars, why)
 
 
 def _why_none(workspace: Workspace, request: MapRequest) -> str:
@@ -144,19 +150,20 @@ def _bars(
     workspace: Workspace,
     request: MapRequest,
     shown: ConceptMap,
+    collections: tuple[str, ...],
     scheduler: Scheduler,
     progress: Progress,
 ) -> tuple[RoiBar, ...]:
-    members = regions_of(workspace, shown)
-    if not members:
+    regions, _ = map_regions(workspace, shown.sites, collections)
+    if not regions:
         return ()
     # Sites of no region need no interval.
-    somewhere = np.any(list(members.values()), axis=0) & shown.reliable
+    somewhere = np.any([region.inside for region in regions], axis=0) & shown.reliable
     columns = np.flatnonzero(somewhere)
     sets = {
-        name: sites
-        for name, inside in members.items()
-        if len(sites := np.flatnonzero(inside[columns])) >= _FEWEST_SITES
+        region.name: sites
+        for region in regions
+        if len(sites := np.flatnonzero(region.inside[columns])) >= _FEWEST_SITES
     }
     if not sets:
         return ()
@@ -168,12 +175,14 @@ def _bars(
         tested_alphas(encoder, columns), tested.n_repeats, request.seed, scheduler, progress,
         INTERVAL_LEVEL, _N_DRAWS, sets,
     )  # fmt: skip
-    return tuple(bar for name in sets if (bar := _bar(name, sets[name], found)) is not None)
+    bars = (_bar(region, sets[region.name], found) for region in regions if region.name in sets)
+    return tuple(bar for bar in bars if bar is not None)
 
 
-def _bar(name: str, sites: NDArray[np.int64], found: Intervals) -> RoiBar | None:
-    roi = found.rois[name]
+def _bar(region: MapRegion, sites: NDArray[np.int64], found: Intervals) -> RoiBar | None:
+    roi = found.rois[region.name]
     if roi.n_sites < _FEWEST_SITES:
         return None
     sem = float(np.nanstd(found.estimate[sites], ddof=1) / np.sqrt(roi.n_sites))
-    return RoiBar(name, roi.estimate, sem, roi.n_sites, (roi.lower, roi.upper))
+    ends = roi.lower, roi.upper
+    return RoiBar(region.label, region.collection, roi.estimate, sem, roi.n_sites, ends)

@@ -19,8 +19,8 @@ from nsdviewer.errors import DataError, RequestError
 from nsdviewer.jobs import Progress, SilentProgress
 from nsdviewer.models.contrast_features import contrast_features, stimulus_contrast
 from nsdviewer.models.encoder import Encoder
-from nsdviewer.session.concepts import ROI_COLLECTIONS, members_of
 from nsdviewer.session.decoding import mean_of_valid, zscored
+from nsdviewer.session.map_regions import map_regions
 from nsdviewer.session.reconstruction import Reconstruction
 from nsdviewer.session.workspace import Workspace
 from nsdviewer.state import ViewState
@@ -241,17 +241,10 @@ def _by_roi(
     reliable: NDArray[np.bool_],
 ) -> tuple[RegionAgreement, ...]:
     found = []
-    for collection in ROI_COLLECTIONS:
-        if collection not in workspace.collections:
-            continue
-        try:
-            members = members_of(workspace, collection, sites)
-        except DataError:
-            # Regions are optional; the whole brain's agreement stands without them.
-            continue
-        for name, inside in members.items():
-            at = inside & reliable
-            r, ceiling_r = (pattern_r(measured[at], p[at]) for p in (predicted, from_seen))
-            if np.isfinite(r):
-                found.append(RegionAgreement(name, r, ceiling_r, int(at.sum())))
+    # Regions are optional; the whole brain's agreement stands without those that cannot be read.
+    for region in map_regions(workspace, sites)[0]:
+        at = region.inside & reliable
+        r, ceiling_r = (pattern_r(measured[at], p[at]) for p in (predicted, from_seen))
+        if np.isfinite(r):
+            found.append(RegionAgreement(region.name, r, ceiling_r, int(at.sum())))
     return tuple(found)

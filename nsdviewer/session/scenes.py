@@ -9,13 +9,13 @@ from nsdviewer.errors import CheckpointError, DataError, NsdViewerError
 from nsdviewer.jobs import SilentProgress
 from nsdviewer.mapping.maps import ConceptMap
 from nsdviewer.rendering.layers import LayerMap
-from nsdviewer.rendering.scene import RoiBar, Scene, SceneArrays, resolve
+from nsdviewer.rendering.scene import Scene, SceneArrays, resolve
 from nsdviewer.scheduling import InProcess
-from nsdviewer.session.concepts import ROI_COLLECTIONS, roi_bars
 from nsdviewer.session.decoding import reconstruction_of
 from nsdviewer.session.evidence import MapRequest, null_of, tested_map
 from nsdviewer.session.file_layers import described_files
 from nsdviewer.session.layers import ROUND_TRIP_SOURCES, concept_layer, layer_maps, or_note
+from nsdviewer.session.map_regions import RoiBars, chosen_bars, roi_bars
 from nsdviewer.session.notices import notices_of, outlines_of
 from nsdviewer.session.reconstruction import Reconstruction
 from nsdviewer.session.region_intervals import intervals_of
@@ -26,7 +26,6 @@ from nsdviewer.state import ViewState
 
 __all__ = [
     "arrays_of",
-    "bars_of",
     "collect",
     "drawn_bars",
     "in_ranges",
@@ -54,7 +53,7 @@ def collect(
     shown_map: ConceptMap | None,
     reconstruction: Reconstruction | None,
     maps: tuple[LayerMap, ...] = (),
-    bars: tuple[RoiBar, ...] | None = None,
+    bars: RoiBars | None = None,
 ) -> SceneArrays:
     """Gather the arrays of a scene from results that were computed already.
 
@@ -69,21 +68,21 @@ def collect(
         maps = (*maps, or_note(concept_layer(workspace, state, shown_map)))
     notices = notices_of(workspace, state, maps)
     if bars is None:
-        bars = bars_of(workspace, shown_map)
+        bars = roi_bars(workspace, shown_map, state.bar_collections)
     return SceneArrays(
         hemispheres=tuple(workspace.meshes.values()),
         outlines=outlines_of(workspace, state),
         maps=maps,
         underlay=workspace.underlay_of(state.underlay) if workspace.is_volume else None,
         concept_map=shown_map,
-        roi_bars=bars,
+        roi_bars=bars.bars,
         seen=reconstruction.seen if reconstruction else None,
         reconstructed=reconstruction.painted if reconstruction else None,
         trial_title=trial_title(workspace, state, reconstruction),
         trial_scores=trial_scores(reconstruction),
         provenance=provenance(workspace, state, reconstruction),
         simulated=workspace.root.is_simulated,
-        notices=notices,
+        notices=(*notices, *bars.faults),
     )
 
 
@@ -127,7 +126,7 @@ def arrays_of(
         except NsdViewerError as error:
             faults = (*faults, str(error))
     maps = layer_maps(workspace, state, trip)
-    bars = drawn_bars(workspace, state, shown_map) if with_bars else ()
+    bars = drawn_bars(workspace, state, shown_map) if with_bars else RoiBars()
     arrays = collect(workspace, state, shown_map, reconstruction, maps, bars)
     return replace(arrays, notices=(*arrays.notices, *faults))
 
@@ -137,24 +136,14 @@ def asks_for_round_trip(state: ViewState) -> bool:
     return any(layer.visible and layer.source in ROUND_TRIP_SOURCES for layer in state.layers)
 
 
-def bars_of(workspace: Workspace, shown_map: ConceptMap | None) -> tuple[RoiBar, ...]:
-    """Return the regions' bars of a map; none without a map, or regions that can be read."""
-    if shown_map is None:
-        return ()
-    try:
-        return roi_bars(workspace, shown_map, ROI_COLLECTIONS)
-    except DataError:
-        return ()
-
-
-def drawn_bars(
-    workspace: Workspace, state: ViewState, shown_map: ConceptMap | None
-) -> tuple[RoiBar, ...]:
+def drawn_bars(workspace: Workspace, state: ViewState, shown_map: ConceptMap | None) -> RoiBars:
     """Return the regions' bars of a state's map, with bootstrap intervals where there are any."""
     if shown_map is None:
-        return ()
+        return RoiBars()
     found = intervals_of(workspace, state, shown_map, InProcess(), SilentProgress())
-    return found.bars or bars_of(workspace, shown_map)
+    if not found.bars:
+        return roi_bars(workspace, shown_map, state.bar_collections)
+    return chosen_bars(workspace, shown_map, found.bars, state.bar_collections)
 
 
 def trial_title(

@@ -18,6 +18,7 @@ from nsdviewer.rendering.scene import RoiBar
 from nsdviewer.rendering.view_kinds import TITLES, ExportedView
 from nsdviewer.session.decoding import reconstruction_of
 from nsdviewer.session.layers import concept_layer, layer_maps
+from nsdviewer.session.notices import warn_of
 from nsdviewer.session.reconstruction import Reconstruction
 from nsdviewer.session.round_trip import round_trip
 from nsdviewer.session.scenes import asks_for_round_trip, drawn_bars, map_of
@@ -188,11 +189,15 @@ def bar_table(bars: tuple[RoiBar, ...], unit: str) -> pd.DataFrame:
     rows = []
     for bar in bars:
         low, high = bar.interval_psc or (np.nan, np.nan)
-        rows.append((bar.name, bar.mean_psc, bar.sem_psc, low, high, bar.n_voxels, unit))
+        numbers = bar.mean_psc, bar.sem_psc, low, high, bar.n_voxels
+        rows.append((bar.name, bar.collection, *numbers, unit))
     return pd.DataFrame(
         rows,
-        columns=["region", "mean", "sem", "interval_low", "interval_high", "n_voxels", "unit"],
-    )
+        columns=[
+            "region", "collection", "mean", "sem", "interval_low", "interval_high", "n_voxels",
+            "unit",
+        ],
+    )  # fmt: skip
 
 
 def beta_table(workspace: Workspace, card: VoxelCard) -> pd.DataFrame:
@@ -265,7 +270,9 @@ def table_of(
     if view is ExportedView.BARS:
         shown_map = map_of(workspace, state)
         unit = shown_map.unit if shown_map is not None else ""
-        return bar_table(drawn_bars(workspace, state, shown_map), unit)
+        drawn = drawn_bars(workspace, state, shown_map)
+        warn_of(drawn.faults)
+        return bar_table(drawn.bars, unit)
     if view is ExportedView.BENCH:
         return score_table(reconstruction_of(workspace, state))
     if view is ExportedView.TRIALS:

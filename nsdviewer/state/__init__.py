@@ -23,6 +23,7 @@ from nsdviewer.state.view_state import (
     INFLATED,
     PIAL,
     UNFOLDED,
+    USUAL_COLLECTIONS,
     Camera,
     ViewState,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "INFLATED",
     "PIAL",
     "UNFOLDED",
+    "USUAL_COLLECTIONS",
     "BenchRow",
     "BetaVersion",
     "Camera",

@@ -19,7 +19,7 @@ from nsdviewer.state.view_state import ViewState
 
 _FIELDS = {f.name: f for f in fields(ViewState)}
 _LISTS_OF_NUMBERS = frozenset({"trials", "voxel", "camera"})
-_LISTS_OF_NAMES = frozenset({"roi_collections"})
+_LISTS_OF_NAMES = frozenset({"roi_collections", "bar_collections"})
 _LAYERS = "layers"
 _MAY_BE_NONE = frozenset({"voxel", "vertex"})
 _NONE = "none"
@@ -200,9 +200,9 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     "trials": ("whole numbers, as 3,5", _all(_is_whole)),
     "voxel": ("three whole numbers, as 41,63,22", _all(_is_whole, 3)),
     "camera": ("ten numbers, or none", _all(_is_number)),
-    "roi_collections": (
-        "a list of names, as floc-faces,floc-places",
-        _all(lambda v: isinstance(v, str)),
+    **dict.fromkeys(
+        _LISTS_OF_NAMES,
+        ("a list of names, as floc-faces,floc-places", _all(lambda v: isinstance(v, str))),
     ),
     "vertex": ('a hemisphere with a vertex, as ["lh", 120417]', _all(lambda _: True, 2)),
 }

@@ -117,7 +117,9 @@ _KINDS: dict[str, tuple[str, Callable[[Any], bool]]] = {
     **dict.fromkeys(("noise_ceiling_floor_pct", "morph", "slice_zoom"), ("number", is_number)),
     **dict.fromkeys(("average_repeats", "roi_labels"), ("true or false", _is_truth)),
     "trials": ("list of trials", _each(_is_whole, MOST_TRIALS)),
-    "roi_collections": ("list of names", _each(_is_text, MOST_NAMES)),
+    **dict.fromkeys(
+        ("roi_collections", "bar_collections"), ("list of names", _each(_is_text, MOST_NAMES))
+    ),
     "layers": ("list of layers", _each(_is_layer, MOST_NAMES)),
     "camera": ("ten numbers of a camera that sees something", is_camera),
     "voxel": ("three whole numbers", _is_voxel),

@@ -36,6 +36,8 @@ FORMAT_VERSION = 2
 MOST_SCALED = 2.0
 
 PIAL, INFLATED, UNFOLDED = 0.0, 1.0, 2.0
+# A subject's own localisers and visual areas: what is said by region is usually said of these.
+USUAL_COLLECTIONS = ("floc-faces", "floc-bodies", "floc-places", "floc-words", "prf-visualrois")
 
 Camera = tuple[float, ...]
 
@@ -73,6 +75,8 @@ class ViewState:
         Collections whose outlines are drawn.
     roi_labels
         Whether the outlines bear their names.
+    bar_collections
+        Collections whose regions have bars, in their order; those that a subject lacks have none.
     underlay, slice_zoom
         What the slices are drawn on, and how much of it: 1 all, 4 a quarter of its width.
     voxel
@@ -119,6 +123,7 @@ class ViewState:
     hemispheres: Sides = Sides.BOTH
     roi_collections: tuple[str, ...] = ("floc-faces", "floc-places", "floc-bodies")
     roi_labels: bool = True
+    bar_collections: tuple[str, ...] = USUAL_COLLECTIONS
     underlay: Underlay = Underlay.ANATOMY
     slice_zoom: float = 1.0
     voxel: tuple[int, int, int] | None = None
@@ -187,6 +192,13 @@ class ViewState:
             return (*self.layers, layer)
         return tuple(layer if each.source == layer.source else each for each in self.layers)
 
+    def with_bars_turned(self, collection: str) -> tuple[str, ...]:
+        """Return `bar_collections` without one of them, or with one more: usual ones come first."""
+        if collection in self.bar_collections:
+            return tuple(name for name in self.bar_collections if name != collection)
+        usual = [name for name in USUAL_COLLECTIONS if name in (*self.bar_collections, collection)]
+        return tuple(dict.fromkeys((*usual, *self.bar_collections, collection)))
+
     def to_dict(self) -> dict[str, Any]:
         """Return the state as JSON-serialisable values."""
         values = self.values_of(f.name for f in dataclasses.fields(self))
@@ -250,6 +262,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "bench": BenchRow,
     "trials": tuple,
     "roi_collections": tuple,
+    "bar_collections": tuple,
     "camera": tuple,
     "voxel": tuple,
     "vertex": lambda v: (Hemisphere(v[0]), int(v[1])),

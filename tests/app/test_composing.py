@@ -42,7 +42,7 @@ def compose(composer: Composer, mini: Subject, state: ViewState) -> Scene:
     shown = map_of(mini.workspace, state)
     tested = shown if state.statistic != "none" else None
     made = Made(
-        bars=drawn_bars(mini.workspace, state, shown),
+        bars=drawn_bars(mini.workspace, state, shown).bars,
         reconstruction=reconstruction_of(mini.workspace, state),
         tested=tested,
         maps=layer_maps(mini.workspace, state),

@@ -1,6 +1,5 @@
 """The concept box, its menus, the test and the bars, in one window driven as a person would."""
 
-import os
 from collections.abc import Iterator
 
 import numpy as np
@@ -18,15 +17,13 @@ from app.waiting import wait_until
 from app.window import MainWindow
 from nsdviewer.mapping.concepts import parse_concept
 from nsdviewer.session import Session
+from nsdviewer.session.command_line import figure_command
+from nsdviewer.session.scenes import scene_of
 from nsdviewer.state import Null, Reading
 
 
 @pytest.fixture(scope="module")
-def opened(mini, tmp_path_factory) -> Iterator[MainWindow]:
-    if not os.environ.get("DISPLAY"):
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    application = QApplication.instance() or QApplication(["nsdviewer"])
-    application.setStyle("Fusion")
+def opened(application: QApplication, mini, tmp_path_factory) -> Iterator[MainWindow]:
     settings = Settings(path=tmp_path_factory.mktemp("settings") / "window.json", size=(1280, 800))
     made = MainWindow(Session(mini.state.replace(concept="animal - tool")), settings, use_3d=False)
     made.show()
@@ -213,11 +210,32 @@ def test_a_bar_leads_to_the_peak_of_its_region_and_collections_can_be_left_out(w
     peaks = {place.name: place.peak for place in view(window).intervals.places}
     assert view(window).state.voxel == peaks["FFA-1"]
     assert "90 % interval" in chart.tip(row) and "FFA-1" in chart.accessibleName()
-    faces = next(a for a in window.bars._menu.actions() if a.text() == "floc-faces")
-    faces.setChecked(False)
-    assert "FFA-1" not in [bar.name for bar in chart.bars] and chart.bars
-    faces.setChecked(True)
-    assert [bar.name for bar in chart.bars] == names
+
+
+def test_the_collections_of_the_bars_are_part_of_the_view(window):
+    def press(collection: str) -> list[str]:
+        action = next(a for a in window.bars._menu.actions() if a.text() == collection)
+        action.trigger()
+        assert window.wait_idle(60)
+        assert action.isChecked() == (collection in view(window).state.bar_collections)
+        assert all(bar.interval_psc is not None for bar in window.bars.chart.bars)
+        return [bar.name for bar in window.bars.chart.bars]
+
+    names = [bar.name for bar in window.bars.chart.bars]
+    fewer = press("floc-faces")
+    assert fewer == [name for name in names if name not in ("OFA", "FFA-1", "FFA-2")] != names
+    assert press("floc-faces") == names
+    more = press("Kastner2015")
+    assert more[: len(names)] == names and "Kastner2015:V1v" in more and "VO1" in more
+    assert "Kastner2015" in window.bars.chart.tip(more.index("VO1"))
+    state = view(window).state
+    drawn = scene_of(view(window).workspace, state).roi_bars
+    assert [bar.name for bar in drawn] == more
+    assert "Kastner2015" in figure_command(state).text()
+    for expected in (names, fewer, names):
+        window.controller.step(forward=False)
+        assert window.wait_idle(60)
+        assert [bar.name for bar in window.bars.chart.bars] == expected
 
 
 def test_the_header_fits_at_its_narrowest(window):

@@ -11,13 +11,13 @@ from nsdviewer.mapping.statistics.bootstrap import roi_intervals
 from nsdviewer.scheduling import InProcess
 from nsdviewer.session import evidence, tested_maps
 from nsdviewer.session.concept_help import concept_words
-from nsdviewer.session.concepts import ROI_COLLECTIONS, concept_map
+from nsdviewer.session.concepts import concept_map
 from nsdviewer.session.evidence import MapRequest
-from nsdviewer.session.map_report import regions_of
+from nsdviewer.session.map_regions import chosen_bars, map_regions, roi_bars
 from nsdviewer.session.possible import why_not
 from nsdviewer.session.region_intervals import intervals_of, region_places
 from nsdviewer.session.tested_maps import TestedMap, kept_test
-from nsdviewer.state import Null, Reading
+from nsdviewer.state import USUAL_COLLECTIONS, Null, Reading
 
 RUN = (InProcess(), SilentProgress())
 
@@ -47,8 +47,8 @@ def test_leaving_out_sites_of_no_region_changes_no_interval(mini, found, shown):
     whole = evidence.what_is_tested(mini.workspace, request, shown_map)
     encoder = mini.workspace.encoder()
     sets = {
-        name: np.flatnonzero(inside[whole.columns])
-        for name, inside in regions_of(mini.workspace, shown_map).items()
+        region.name: np.flatnonzero(region.inside[whole.columns])
+        for region in map_regions(mini.workspace, shown_map.sites)[0]
     }
     expected = roi_intervals(
         evidence.in_psc(whole, encoder), whole.embeddings, whole.direction,
@@ -67,12 +67,57 @@ def test_leaving_out_sites_of_no_region_changes_no_interval(mini, found, shown):
 def test_peaks_are_the_largest_reliable_voxels_of_their_regions(mini, shown):
     shown_map = shown[1]
     grid = shown_map.on_grid(np.where(shown_map.reliable, shown_map.values, np.nan))
-    places = region_places(mini.workspace, shown_map)
-    assert places and {place.collection for place in places} <= set(ROI_COLLECTIONS)
+    asked = (*USUAL_COLLECTIONS, "Kastner2015")
+    places = region_places(mini.workspace, shown_map, asked)
+    assert {place.collection for place in places} == set(asked)
     for place in places:
         inside = mini.workspace.reader.mask(place.name, mini.workspace.space)
         assert inside[place.peak]
         assert abs(grid[place.peak]) == pytest.approx(np.nanmax(np.abs(grid[inside])))
+
+
+def test_a_region_bears_its_collection_where_another_has_one_of_its_name(mini, shown):
+    sites = shown[1].sites
+    for asked in (("Kastner2015",), ("Kastner2015", "prf-visualrois")):
+        regions, faults = map_regions(mini.workspace, sites, asked)
+        assert not faults and len({region.name for region in regions}) == len(regions)
+        assert {r.name for r in regions if r.label in ("V1v", "hMT")} == {
+            "Kastner2015:V1v", "hMT", *(("V1v",) if len(asked) > 1 else ()),
+        }  # fmt: skip
+        for region in regions:
+            mask = mini.workspace.reader.mask(region.name, mini.workspace.space)
+            assert (mask[tuple(sites.ijk.T)] == region.inside).all()
+
+
+def test_collections_that_are_chosen_have_bars_in_their_order(mini, shown):
+    asked = ("streams", "nowhere", "floc-places", "streams")
+    found = roi_bars(mini.workspace, shown[1], asked)
+    assert list(dict.fromkeys(b.collection for b in found.bars)) == ["streams", "floc-places"]
+    assert len(found.faults) == 1 and "'nowhere'" in found.faults[0]
+    assert "streams" in found.faults[0]
+    assert roi_bars(mini.workspace, shown[1], ()).bars == ()
+
+
+def test_a_collection_that_is_added_is_measured_alone_and_as_if_with_the_others(mini, found, shown):
+    state, shown_map = shown
+    asked = ("Kastner2015", *USUAL_COLLECTIONS[:2])
+    wanted = state.replace(bar_collections=asked)
+    assert not found.belongs_to(wanted)
+    added = intervals_of(mini.workspace, wanted, shown_map, *RUN, found)
+    assert added.belongs_to(wanted) and added.belongs_to(state)
+    assert all(bar in added.bars for bar in found.bars), "what was known is measured again"
+    alone = intervals_of(mini.workspace, wanted, shown_map, *RUN)
+    here, there = (
+        chosen_bars(mini.workspace, shown_map, each.bars, asked).bars for each in (added, alone)
+    )
+    assert [b.name for b in here] == [b.name for b in there] and "Kastner2015:V1v" in (
+        b.name for b in here
+    )
+    np.testing.assert_allclose(
+        [(b.mean_psc, *b.interval_psc) for b in here],
+        [(b.mean_psc, *b.interval_psc) for b in there],
+        rtol=1e-3, atol=1e-4,
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("reading", [Reading.DECODER, Reading.PATTERN])
