@@ -63,6 +63,8 @@ COMMANDS: tuple[Command, ...] = (
             lambda w: w.header.box.open_sliders()),
     Command("concept.word", "Concept", "Map a decoded word…", "", choosing.choose_word,
             why_not=_why_no_word),
+    Command("concept.bars", "Concept", "Choose ROIs of the bars…", "",
+            choosing.choose_bar_collections),
     *(
         Command(f"concept.{reading.value}", "Concept/Reading", text, f"Ctrl+Alt+{k}",
                 lambda w, reading=reading: w.request(reading=reading),

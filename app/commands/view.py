@@ -111,8 +111,6 @@ COMMANDS: tuple[Command, ...] = (
             checked=lambda w: w.controller.view.state.roi_labels),
     Command("view.roi-collections", _ROIS, "Choose ROI collections…", "Ctrl+Alt+R",
             choosing.choose_collections),
-    Command("view.bar-collections", _ROIS, "Choose ROIs of the bars…", "",
-            choosing.choose_bar_collections),
     Command("view.no-rois", _ROIS, "No ROI outlines", "", lambda w: w.request(roi_collections=()),
             why_not=_why_no_outlines),
     Command("view.lasso", _ROIS, "Lasso a region", "Ctrl+Shift+L", lambda w: w.cortex.toggle_lasso(),
