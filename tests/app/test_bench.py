@@ -32,11 +32,7 @@ def first(mini) -> ViewState:
 
 
 @pytest.fixture(scope="module")
-def opened(mini, first) -> Iterator[MainWindow]:
-    if not os.environ.get("DISPLAY"):
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    found = QApplication.instance() or QApplication(["nsdviewer"])
-    found.setStyle("Fusion")
+def opened(application: QApplication, mini, first) -> Iterator[MainWindow]:
     made = MainWindow(Session(first), Settings(size=(1280, 800)), use_3d=False)
     made.show()
     assert made.wait_idle(120)

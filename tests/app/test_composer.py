@@ -33,9 +33,7 @@ STATE = ViewState("/data/nsd")
 
 
 @pytest.fixture(scope="module")
-def main(mini) -> Iterator[MainWindow]:
-    application = QApplication.instance() or QApplication(["nsdviewer"])
-    application.setStyle("Fusion")
+def main(application: QApplication, mini) -> Iterator[MainWindow]:
     made = MainWindow(Session(mini.state), Settings(size=(1280, 800)), use_3d=False)
     made.show()
     assert made.wait_idle(120)

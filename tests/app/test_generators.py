@@ -1,6 +1,5 @@
 """Choosing a generator, and looking at more of what it paints."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -26,15 +25,6 @@ from nsdviewer.session import Session
 from nsdviewer.state import Theme
 
 N_ALL = N_SEEDS + N_WAY
-
-
-@pytest.fixture(scope="module")
-def application() -> QApplication:
-    if not os.environ.get("DISPLAY"):
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    found = QApplication.instance() or QApplication(["nsdviewer"])
-    found.setStyle("Fusion")
-    return found
 
 
 @pytest.fixture

@@ -68,11 +68,7 @@ class Bench:
 
 
 @pytest.fixture(scope="module")
-def bench(mini) -> Iterator[Bench]:
-    if not HAS_SCREEN:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    application = QApplication.instance() or QApplication(["nsdviewer"])
-    application.setStyle("Fusion")
+def bench(application: QApplication, mini) -> Iterator[Bench]:
     made = Bench(mini.state.replace(concept="animal"))
     yield made
     made.panel.close()

@@ -1,7 +1,6 @@
 """A training that is watched in the window while it goes on."""
 
 import json
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -24,15 +23,6 @@ from nsdviewer.models.runs.run_files import LOG_FILE, PLAN_FILE, only_trainer
 from nsdviewer.state import Theme
 
 PLAN = GeneratorPlan("lafite", "conse", 1_000, 8, {"resolution": 64}, {}, sheet_every_images=16)
-
-
-@pytest.fixture(scope="module")
-def application() -> QApplication:
-    if not os.environ.get("DISPLAY"):
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    found = QApplication.instance() or QApplication(["nsdviewer"])
-    found.setStyle("Fusion")
-    return found
 
 
 @pytest.fixture

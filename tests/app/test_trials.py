@@ -45,15 +45,6 @@ N_MANY = 30_000
 
 
 @pytest.fixture(scope="module")
-def application() -> QApplication:
-    if not HAS_SCREEN:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    found = QApplication.instance() or QApplication(["nsdviewer"])
-    found.setStyle("Fusion")
-    return found
-
-
-@pytest.fixture(scope="module")
 def opened(application: QApplication, mini: Subject) -> Iterator[MainWindow]:
     state = mini.state.replace(concept="animal", theme=Theme.DARK)
     made = MainWindow(Session(state), Settings(size=(1280, 800)), use_3d=False)

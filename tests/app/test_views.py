@@ -40,11 +40,7 @@ NOTHING = Qt.MouseButton.NoButton
 
 
 @pytest.fixture(scope="module")
-def opened(mini) -> Iterator[MainWindow]:
-    if not HAS_SCREEN:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    application = QApplication.instance() or QApplication(["nsdviewer"])
-    application.setStyle("Fusion")
+def opened(application: QApplication, mini) -> Iterator[MainWindow]:
     state = mini.state.replace(concept="animal", voxel=None)
     made = MainWindow(Session(state), Settings(size=(1280, 800)), use_3d=HAS_SCREEN)
     made.show()

@@ -29,15 +29,6 @@ from nsdviewer.state import PIAL, UNFOLDED, Theme, ViewState
 HAS_SCREEN = bool(os.environ.get("DISPLAY")) and os.environ.get("QT_QPA_PLATFORM") != "offscreen"
 
 
-@pytest.fixture(scope="session")
-def application() -> QApplication:
-    if not HAS_SCREEN:
-        os.environ["QT_QPA_PLATFORM"] = "offscreen"
-    found = QApplication.instance() or QApplication(["nsdviewer"])
-    found.setStyle("Fusion")
-    return found
-
-
 @pytest.fixture
 def first(mini) -> ViewState:
     return mini.state.replace(concept="animal", theme=Theme.DARK)
