@@ -90,13 +90,16 @@ def measure_regions(view: View, ticket: Ticket, show: Show) -> Fields:
     # The map is the scene's; the view's state may be ahead of it.
     state = view.scene.state.replace(bar_collections=view.state.bar_collections)
     request, asked = untested(MapRequest.of(state)), state.bar_collections
+    places = region_places(workspace, shown, asked)
     if known is not None and known.request == request and (known.bars or known.why):
+        known = replace(known, places=places)
         if set(asked) <= set(known.collections):
-            return {"intervals": replace(known, places=region_places(workspace, shown, asked))}
+            return {"intervals": known}
+        show({"intervals": known})
     else:
         if known is not None:
             _wait_for_calm(ticket)
-        show({"intervals": MapIntervals(request, region_places(workspace, shown, asked))})
+        show({"intervals": MapIntervals(request, places)})
     progress = _Saying(ticket, "resampling pictures for the bars")
     try:
         found = intervals_of(workspace, state, shown, InProcess(), progress, known)
