@@ -72,7 +72,8 @@ class Application(QObject):
             self.windows.remove(window)
         # Another window must not stand still until the work of this one has noticed.
         window.controller.tasks.close(waits=False)
-        self._leaving.append(window.controller.tasks)
+        still_busy = [tasks for tasks in self._leaving if not tasks.has_ended]
+        self._leaving = [*still_busy, window.controller.tasks]
         if not self.windows:
             if not self._quitting:
                 self.settings.forget_beside_last()

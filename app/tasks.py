@@ -89,6 +89,11 @@ class Tasks(QObject):
     def idle(self) -> bool:
         return all(worker.idle for worker in self._workers.values())
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether all threads have ended, some time after `close`."""
+        return all(worker.has_ended for worker in self._workers.values())
+
     def owns(self, thread_id: int) -> bool:
         """Whether a thread works for these tasks."""
         return any(worker.thread_id == thread_id for worker in self._workers.values())

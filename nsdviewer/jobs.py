@@ -165,6 +165,11 @@ class Worker:
         """Identifier of the thread that works, as `threading.get_ident` gives it."""
         return self._thread.ident
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether its thread has ended, after `stop`."""
+        return not self._thread.is_alive()
+
     def stop(self) -> None:
         """Cancel everything; the thread ends when it next reports or returns."""
         with self._lock:

@@ -1,15 +1,17 @@
 """Sessions in real windows: undo, save and open, data that moved, strange files, two windows."""
 
+import gc
 import json
 import random
 import shutil
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("PySide6")
-from PySide6.QtCore import QPoint, Qt
+from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -21,6 +23,7 @@ from app.documents.dialogs import RelocateDialog, TrustDialog
 from app.settings import Settings
 from app.waiting import wait_until
 from app.window import MainWindow
+from nsdviewer.jobs import Worker
 from nsdviewer.session import Session
 from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import BenchRow, LayerChoice, Reading, Theme, TrialsAs, Underlay, ViewState
@@ -441,3 +444,23 @@ def test_a_subject_opens_in_a_window_of_its_own(window, shared):
     assert shared.windows == [window] and window.wait_idle()
     window.request(seed=1)
     assert window.wait_idle(120) and window.scene() is not None
+
+
+def test_windows_that_closed_leave_no_threads_and_no_more_than_the_last_ones_work(window, shared):
+    def workers() -> int:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
+        return sum(type(each) is Worker for each in gc.get_objects())
+
+    def open_and_close() -> None:
+        other = shared.new_window()
+        n_threads = threading.active_count()
+        assert other.wait_idle(60)
+        other.close()
+        assert wait_until(lambda: threading.active_count() < n_threads, 20)
+
+    open_and_close()
+    first = workers()
+    for _ in range(3):
+        open_and_close()
+    assert workers() == first
