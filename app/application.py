@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QPoint, Qt
 from app.documents.recovery import RecoveryFolder
 from app.export.drawing_process import DrawingProcess
 from app.jobs.job_list import JobList
+from app.memory import close_fonts
 
 if TYPE_CHECKING:
     from app.data_warnings import DataWarnings
@@ -74,6 +75,7 @@ class Application(QObject):
         window.controller.tasks.close(waits=False)
         still_busy = [tasks for tasks in self._leaving if not tasks.has_ended]
         self._leaving = [*still_busy, window.controller.tasks]
+        close_fonts()
         if not self.windows:
             if not self._quitting:
                 self.settings.forget_beside_last()

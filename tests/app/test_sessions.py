@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from matplotlib.textpath import TextPath
 
 pytest.importorskip("PySide6")
 from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
@@ -464,3 +465,29 @@ def test_windows_that_closed_leave_no_threads_and_no_more_than_the_last_ones_wor
     for _ in range(3):
         open_and_close()
     assert workers() == first
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")
+def test_windows_that_closed_keep_no_font_of_their_threads_open(window, shared):
+    def n_open() -> int:
+        return sum(path.resolve().suffix == ".ttf" for path in Path("/proc/self/fd").iterdir())
+
+    # Together, so that each has an identity of its own.
+    together = threading.Barrier(3)
+
+    def measure() -> None:
+        together.wait()
+        TextPath((0, 0), "a word")
+        together.wait()
+
+    other = shared.new_window()
+    assert other.wait_idle(60)
+    threads = [threading.Thread(target=measure) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    before = n_open()
+    other.close()
+    assert before >= 3
+    assert n_open() <= before - 3
