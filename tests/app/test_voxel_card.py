@@ -21,9 +21,7 @@ from nsdviewer.rendering.view_kinds import ExportedView, ExportRequest, formats_
 from nsdviewer.session import Session
 from nsdviewer.session.cursor import voxel_of_anatomy, voxel_of_vertex
 from nsdviewer.state import Theme, ViewState
-from tests.app.test_window import HAS_SCREEN, application
-
-__all__ = ["application"]
+from tests.app.test_window import HAS_SCREEN
 
 
 @pytest.fixture(scope="module")
