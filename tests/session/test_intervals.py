@@ -1,15 +1,17 @@
 """Bars with intervals, tests that are kept, and why some cannot be had."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from nsdviewer.data.regions.ctab import table_paths
 from nsdviewer.errors import Cancelled
 from nsdviewer.jobs import SilentProgress, Ticket
 from nsdviewer.mapping.statistics.bootstrap import roi_intervals
 from nsdviewer.scheduling import InProcess
-from nsdviewer.session import evidence, tested_maps
+from nsdviewer.session import evidence, open_workspace, tested_maps
 from nsdviewer.session.concept_help import concept_words
 from nsdviewer.session.concepts import concept_map
 from nsdviewer.session.evidence import MapRequest
@@ -87,6 +89,25 @@ def test_a_region_bears_its_collection_where_another_has_one_of_its_name(mini, s
         for region in regions:
             mask = mini.workspace.reader.mask(region.name, mini.workspace.space)
             assert (mask[tuple(sites.ijk.T)] == region.inside).all()
+
+
+def test_labels_that_share_a_name_are_one_region(mini, shown):
+    files, space = mini.workspace.files, mini.workspace.space
+    source = files.roi(space, "streams")
+    volume, table = source.with_name("twice.nii.gz"), table_paths(files, "twice")[0]
+    shutil.copy(source, volume)
+    table.write_text("0 Unknown\n1 same\n2 other\n3 same\n", encoding="utf-8")
+    try:
+        regions, _ = map_regions(open_workspace(shown[0]), shown[1].sites, ("twice",))
+    finally:
+        volume.unlink()
+        table.unlink()
+    streams = {
+        r.label: r.inside for r in map_regions(mini.workspace, shown[1].sites, ("streams",))[0]
+    }
+    got = {region.label: region.inside for region in regions}
+    assert (got["same"] == (streams["early"] | streams["midlateral"])).all() and got["same"].any()
+    assert (got["other"] == streams["midventral"]).all()
 
 
 def test_collections_that_are_chosen_have_bars_in_their_order(mini, shown):
