@@ -94,9 +94,10 @@ class BarsPanel(QFrame):
         self._view = after
         if differs(before, after, "concept_error", "test_error"):
             self.models_link.show_for(after.concept_error, after.test_error)
-        if differs(before, after, "choices"):
+        is_offered_anew = differs(before, after, "choices")
+        if is_offered_anew:
             self._offer(after.choices.collections)
-        if state_differs(before, after, "bar_collections"):
+        if is_offered_anew or state_differs(before, after, "bar_collections"):
             self._check(after.state.bar_collections)
         if after.scene is None or not differs(before, after, "scene", "intervals"):
             return

@@ -1,6 +1,7 @@
 """The concept box, its menus, the test and the bars, in one window driven as a person would."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -236,6 +237,15 @@ def test_the_collections_of_the_bars_are_part_of_the_view(window):
         window.controller.step(forward=False)
         assert window.wait_idle(60)
         assert [bar.name for bar in window.bars.chart.bars] == expected
+
+
+def test_the_collections_of_the_bars_stay_ticked_where_others_are_offered(window):
+    before = view(window)
+    fewer = replace(before.choices, collections=before.choices.collections[1:])
+    window.bars.show_view(before, replace(before, choices=fewer))
+    ticked = [a.data() for a in window.bars._menu.actions() if a.isChecked()]
+    window.bars.show_view(replace(before, choices=fewer), before)
+    assert set(ticked) == set(before.state.bar_collections) & set(fewer.collections) and ticked
 
 
 def test_the_header_fits_at_its_narrowest(window):
