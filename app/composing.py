@@ -27,7 +27,7 @@ from nsdviewer.rendering.slices import cursor_in_slice, draw_slice, window_aroun
 from nsdviewer.scheduling import InProcess
 from nsdviewer.session.evidence import MapRequest, tested_map
 from nsdviewer.session.layers import concept_layer, or_note
-from nsdviewer.session.map_regions import RoiBars, chosen_bars, roi_bars
+from nsdviewer.session.map_regions import RoiBars, roi_bars
 from nsdviewer.session.notices import notices_of, outlines_of
 from nsdviewer.session.scenes import provenance, trial_scores, trial_title
 
@@ -67,13 +67,13 @@ class Made:
     maps
         Those of the layers besides the concept's.
     bars
-        Bars with intervals, of any collections; None to compute them without.
+        Bars with intervals, of any collections; without any they are computed of the map.
     """
 
     reconstruction: Reconstruction | None = None
     tested: ConceptMap | None = None
     maps: tuple[LayerMap, ...] = ()
-    bars: tuple[RoiBar, ...] | None = None
+    bars: tuple[RoiBar, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,14 +175,13 @@ class Composer:
         self,
         collections: tuple[str, ...],
         shown_map: ConceptMap | None,
-        bars: tuple[RoiBar, ...] | None,
+        bars: tuple[RoiBar, ...],
     ) -> RoiBars:
-        def choose() -> RoiBars:
-            if shown_map is None or bars is None:
-                return roi_bars(self._workspace, shown_map, collections)
-            return chosen_bars(self._workspace, shown_map, bars, collections)
-
-        return self._part("bars", (collections, _Same(shown_map), _Same(bars)), choose)
+        return self._part(
+            "bars",
+            (collections, _Same(shown_map), _Same(bars)),
+            lambda: roi_bars(self._workspace, shown_map, collections, bars),
+        )
 
     def _trial(self, state: ViewState, reconstruction: Reconstruction | None) -> dict[str, Any]:
         """Return the fields of a scene that tell of the trials."""

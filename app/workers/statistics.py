@@ -114,10 +114,10 @@ def shown_test(view: View) -> ConceptMap | None:
     return found.map if found is not None and found.belongs_to(view.state) else None
 
 
-def shown_bars(view: View) -> tuple[RoiBar, ...] | None:
-    """Return the bars with intervals that belong to the state's map; None until they are there."""
+def shown_bars(view: View) -> tuple[RoiBar, ...]:
+    """Return the bars with intervals that belong to the state's map; none until all are there."""
     found = view.intervals
-    return found.bars or None if found is not None and found.belongs_to(view.state) else None
+    return found.bars if found is not None and found.belongs_to(view.state) else ()
 
 
 def _wait_for_calm(ticket: Ticket) -> None:

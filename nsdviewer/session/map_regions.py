@@ -83,41 +83,39 @@ def map_regions(
 
 
 def roi_bars(
-    workspace: Workspace, shown_map: ConceptMap | None, collections: Iterable[str]
-) -> RoiBars:
-    """Return mean and standard error over voxels of a map, by region of some collections."""
-    if shown_map is None:
-        return RoiBars()
-    bars = []
-    regions, faults = map_regions(workspace, shown_map.sites, collections)
-    for region in regions:
-        # What passed a test is no fair sample of a region.
-        values = shown_map.values[region.inside & shown_map.reliable]
-        if len(values) >= _FEWEST_VOXELS_IN_A_BAR:
-            sem = float(values.std(ddof=1) / np.sqrt(len(values)))
-            bars.append(
-                RoiBar(region.name, region.collection, float(values.mean()), sem, len(values))
-            )
-    return RoiBars(tuple(bars), faults)
-
-
-def chosen_bars(
     workspace: Workspace,
-    shown_map: ConceptMap,
-    bars: tuple[RoiBar, ...],
+    shown_map: ConceptMap | None,
     collections: Iterable[str],
+    measured: tuple[RoiBar, ...] = (),
 ) -> RoiBars:
-    """Return those of a map's bars that are of some collections, in their order.
+    """Return the bars of a map by region of some collections, in their order.
 
     Parameters
     ----------
-    bars
-        Of any collections, each under its label.
+    measured
+        Bars with intervals, of any collections and each under its label. Without any, bars are the
+        map's own mean and standard error over voxels.
     """
-    known = {(bar.collection, bar.name): bar for bar in bars}
+    if shown_map is None:
+        return RoiBars()
     regions, faults = map_regions(workspace, shown_map.sites, collections)
-    pairs = ((region, known.get((region.collection, region.label))) for region in regions)
-    return RoiBars(tuple(replace(bar, name=region.name) for region, bar in pairs if bar), faults)
+    if measured:
+        known = {(bar.collection, bar.name): bar for bar in measured}
+        pairs = ((region, known.get((region.collection, region.label))) for region in regions)
+        return RoiBars(
+            tuple(replace(bar, name=region.name) for region, bar in pairs if bar), faults
+        )
+    bars = (_mean_of(region, shown_map) for region in regions)
+    return RoiBars(tuple(bar for bar in bars if bar is not None), faults)
+
+
+def _mean_of(region: MapRegion, shown_map: ConceptMap) -> RoiBar | None:
+    # What passed a test is no fair sample of a region.
+    values = shown_map.values[region.inside & shown_map.reliable]
+    if len(values) < _FEWEST_VOXELS_IN_A_BAR:
+        return None
+    sem = float(values.std(ddof=1) / np.sqrt(len(values)))
+    return RoiBar(region.name, region.collection, float(values.mean()), sem, len(values))
 
 
 def members_of(workspace: Workspace, collection: str, sites: Sites) -> dict[str, NDArray[np.bool_]]:

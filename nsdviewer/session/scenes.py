@@ -15,7 +15,7 @@ from nsdviewer.session.decoding import reconstruction_of
 from nsdviewer.session.evidence import MapRequest, null_of, tested_map
 from nsdviewer.session.file_layers import described_files
 from nsdviewer.session.layers import ROUND_TRIP_SOURCES, concept_layer, layer_maps, or_note
-from nsdviewer.session.map_regions import RoiBars, chosen_bars, roi_bars
+from nsdviewer.session.map_regions import RoiBars, roi_bars
 from nsdviewer.session.notices import notices_of, outlines_of
 from nsdviewer.session.reconstruction import Reconstruction
 from nsdviewer.session.region_intervals import intervals_of
@@ -141,9 +141,7 @@ def drawn_bars(workspace: Workspace, state: ViewState, shown_map: ConceptMap | N
     if shown_map is None:
         return RoiBars()
     found = intervals_of(workspace, state, shown_map, InProcess(), SilentProgress())
-    if not found.bars:
-        return roi_bars(workspace, shown_map, state.bar_collections)
-    return chosen_bars(workspace, shown_map, found.bars, state.bar_collections)
+    return roi_bars(workspace, shown_map, state.bar_collections, found.bars)
 
 
 def trial_title(

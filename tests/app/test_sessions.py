@@ -1,18 +1,15 @@
 """Sessions in real windows: undo, save and open, data that moved, strange files, two windows."""
 
-import gc
 import json
 import random
 import shutil
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from matplotlib.textpath import TextPath
 
 pytest.importorskip("PySide6")
-from PySide6.QtCore import QCoreApplication, QEvent, QPoint, Qt
+from PySide6.QtCore import QPoint, Qt
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication
 
@@ -24,7 +21,6 @@ from app.documents.dialogs import RelocateDialog, TrustDialog
 from app.settings import Settings
 from app.waiting import wait_until
 from app.window import MainWindow
-from nsdviewer.jobs import Worker
 from nsdviewer.session import Session
 from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import BenchRow, LayerChoice, Reading, Theme, TrialsAs, Underlay, ViewState
@@ -445,49 +441,3 @@ def test_a_subject_opens_in_a_window_of_its_own(window, shared):
     assert shared.windows == [window] and window.wait_idle()
     window.request(seed=1)
     assert window.wait_idle(120) and window.scene() is not None
-
-
-def test_windows_that_closed_leave_no_threads_and_no_more_than_the_last_ones_work(window, shared):
-    def workers() -> int:
-        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-        gc.collect()
-        return sum(type(each) is Worker for each in gc.get_objects())
-
-    def open_and_close() -> None:
-        other = shared.new_window()
-        n_threads = threading.active_count()
-        assert other.wait_idle(60)
-        other.close()
-        assert wait_until(lambda: threading.active_count() < n_threads, 20)
-
-    open_and_close()
-    first = workers()
-    for _ in range(3):
-        open_and_close()
-    assert workers() == first
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")
-def test_windows_that_closed_keep_no_font_of_their_threads_open(window, shared):
-    def n_open() -> int:
-        return sum(path.resolve().suffix == ".ttf" for path in Path("/proc/self/fd").iterdir())
-
-    # Together, so that each has an identity of its own.
-    together = threading.Barrier(3)
-
-    def measure() -> None:
-        together.wait()
-        TextPath((0, 0), "a word")
-        together.wait()
-
-    other = shared.new_window()
-    assert other.wait_idle(60)
-    threads = [threading.Thread(target=measure) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    before = n_open()
-    other.close()
-    assert before >= 3
-    assert n_open() <= before - 3

@@ -1,16 +1,37 @@
-"""What outlives a window: its settings, which windows come back, and where nothing can be written."""
+"""What outlives a window, and what must not: settings, which windows come back, threads, files."""
+
+import gc
+import threading
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from matplotlib.textpath import TextPath
 
 pytest.importorskip("PySide6")
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
 
 from app.application import Application
 from app.settings import Settings
 from app.waiting import wait_until
 from app.window import MainWindow
+from nsdviewer.jobs import Worker
 from nsdviewer.session import Session
 from nsdviewer.session.session_file import SessionDocument
 from nsdviewer.state import Theme, ViewState
+
+
+@pytest.fixture
+def running(application: QApplication) -> Iterator[Application]:
+    """An application with one window, which shows nothing."""
+    made = Application(Settings())
+    first = MainWindow(None, made.settings, application=made, use_3d=False)
+    first.show()
+    assert first.wait_idle(60)
+    yield made
+    first.close()
+    first.deleteLater()
 
 
 def test_windows_that_close_together_come_back_together(application, mini, tmp_path):
@@ -85,3 +106,49 @@ def test_a_state_folder_that_cannot_be_written_is_said_once(application, mini, t
     made.close()
     made.deleteLater()
     assert len(said) == 1 and "cannot be written" in said[0]
+
+
+def test_windows_that_closed_leave_no_threads_and_no_more_than_the_last_ones_work(running):
+    def workers() -> int:
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        gc.collect()
+        return sum(type(each) is Worker for each in gc.get_objects())
+
+    def open_and_close() -> None:
+        other = running.new_window()
+        n_threads = threading.active_count()
+        assert other.wait_idle(60)
+        other.close()
+        assert wait_until(lambda: threading.active_count() < n_threads, 20)
+
+    open_and_close()
+    first = workers()
+    for _ in range(3):
+        open_and_close()
+    assert workers() == first
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")
+def test_windows_that_closed_keep_no_font_of_their_threads_open(running):
+    def n_open() -> int:
+        return sum(path.resolve().suffix == ".ttf" for path in Path("/proc/self/fd").iterdir())
+
+    # Together, so that each has an identity of its own.
+    together = threading.Barrier(3)
+
+    def measure() -> None:
+        together.wait()
+        TextPath((0, 0), "a word")
+        together.wait()
+
+    other = running.new_window()
+    assert other.wait_idle(60)
+    threads = [threading.Thread(target=measure) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    before = n_open()
+    other.close()
+    assert before >= 3
+    assert n_open() <= before - 3

@@ -15,7 +15,7 @@ from nsdviewer.session import evidence, open_workspace, tested_maps
 from nsdviewer.session.concept_help import concept_words
 from nsdviewer.session.concepts import concept_map
 from nsdviewer.session.evidence import MapRequest
-from nsdviewer.session.map_regions import chosen_bars, map_regions, roi_bars
+from nsdviewer.session.map_regions import map_regions, roi_bars
 from nsdviewer.session.possible import why_not
 from nsdviewer.session.region_intervals import intervals_of, region_places
 from nsdviewer.session.tested_maps import TestedMap, kept_test
@@ -129,7 +129,7 @@ def test_a_collection_that_is_added_is_measured_alone_and_as_if_with_the_others(
     assert all(bar in added.bars for bar in found.bars), "what was known is measured again"
     alone = intervals_of(mini.workspace, wanted, shown_map, *RUN)
     here, there = (
-        chosen_bars(mini.workspace, shown_map, each.bars, asked).bars for each in (added, alone)
+        roi_bars(mini.workspace, shown_map, asked, each.bars).bars for each in (added, alone)
     )
     assert [b.name for b in here] == [b.name for b in there] and "Kastner2015:V1v" in (
         b.name for b in here
